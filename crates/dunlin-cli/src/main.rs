@@ -1,0 +1,2 @@
+//! The program `dunlin`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Turns bytes into valid MQTT packets and back, for every protocol version.

@@ -1,0 +1,1 @@
+//! The broker as a library: listeners, connection tasks, configuration.
