@@ -1,1 +1,3 @@
 //! The broker as a library: listeners, connection tasks, configuration.
+
+pub mod config;

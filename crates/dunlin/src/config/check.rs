@@ -1,0 +1,44 @@
+//! Rules that several options must keep together.
+
+use super::error::Source;
+use super::extract::take;
+use super::raw::Raw;
+use super::value::{Setting, Value};
+use super::{Bind, ListenerConfig};
+
+/// Checks the settings together; each is allowed by itself.
+pub(super) fn together(raw: &mut Raw) {
+    let Some(Setting {
+        value: Value::List(items),
+        source,
+    }) = raw.settings.get("listener").cloned()
+    else {
+        return;
+    };
+    if items.is_empty() {
+        let what = "listener is empty: the broker must listen on one address at least";
+        raw.problem(source, what.to_owned());
+        return;
+    }
+    let listeners: Vec<ListenerConfig> = take(&raw.settings, "listener");
+    let may_be_anonymous: bool = take(&raw.settings, "auth.allow_anonymous");
+    let mut seen: Vec<Bind> = Vec::new();
+    for (ListenerConfig { bind, .. }, Setting { source, .. }) in listeners.iter().zip(items) {
+        if !bind.is_loopback() && !may_be_anonymous {
+            refuse_open(raw, *bind, source);
+        } else if bind.socket_address().port() != 0 && seen.contains(bind) {
+            raw.problem(source, format!("listener.bind = \"{bind}\" is given twice"));
+        }
+        seen.push(*bind);
+    }
+}
+
+/// An address that others can reach must not let anyone in by mere omission.
+fn refuse_open(raw: &mut Raw, bind: Bind, source: Source) {
+    let what = format!(
+        "listener.bind = \"{bind}\": other machines can reach this address and no authentication is \
+         configured; bind to 127.0.0.1 or [::1], or let everyone in with --allow-anonymous \
+         (auth.allow_anonymous = true)"
+    );
+    raw.problem(source, what);
+}

@@ -1,0 +1,176 @@
+//! The URLs of listeners.
+
+use super::super::{Bind, Config};
+use super::{lines, set};
+
+#[test]
+fn urls_that_are_addresses() {
+    let table = [
+        ("mqtt://127.0.0.1:1883", "127.0.0.1:1883", true),
+        ("mqtt://127.0.0.1", "127.0.0.1:1883", true),
+        ("mqtt://127.8.9.10:1", "127.8.9.10:1", true),
+        ("mqtt://localhost", "127.0.0.1:1883", true),
+        ("mqtt://localhost:0", "127.0.0.1:0", true),
+        ("mqtt://0.0.0.0:65535", "0.0.0.0:65535", false),
+        ("mqtt://192.0.2.1/", "192.0.2.1:1883", false),
+        ("mqtt://[::1]", "[::1]:1883", true),
+        ("mqtt://[::1]:2883", "[::1]:2883", true),
+        ("mqtt://[::]:1883", "[::]:1883", false),
+        (
+            "mqtt://[::ffff:127.0.0.1]:1883",
+            "[::ffff:127.0.0.1]:1883",
+            true,
+        ),
+        (
+            "mqtt://[::ffff:192.0.2.1]:1883",
+            "[::ffff:192.0.2.1]:1883",
+            false,
+        ),
+        ("mqtt://[fe80::1%2]:1883", "[fe80::1%2]:1883", false),
+    ];
+    for (url, address, is_loopback) in table {
+        let bind = Bind::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(bind.socket_address().to_string(), address, "{url}");
+        assert_eq!(bind.is_loopback(), is_loopback, "{url}");
+        assert_eq!(
+            Bind::parse(&bind.to_string()),
+            Ok(bind),
+            "{url} written again"
+        );
+    }
+}
+
+#[test]
+fn urls_that_are_not() {
+    let not_an_address = |text: &str| {
+        format!(
+            "{text:?} is not an IP address; write an IPv4 address such as 0.0.0.0, an IPv6 address \
+             in brackets such as [::1], or localhost"
+        )
+    };
+    let no_address =
+        "it has no address; 0.0.0.0 stands for every IPv4 address, [::] for every address";
+    let table = [
+        ("", "it has no scheme; write mqtt://".to_owned()),
+        (
+            "0.0.0.0:1883",
+            "it has no scheme; write mqtt://0.0.0.0:1883".to_owned(),
+        ),
+        ("1883", "it has no scheme; write mqtt://1883".to_owned()),
+        (
+            "mqtts://0.0.0.0",
+            "the scheme \"mqtts\" is not supported; supported: mqtt".to_owned(),
+        ),
+        (
+            "ws://0.0.0.0",
+            "the scheme \"ws\" is not supported; supported: mqtt".to_owned(),
+        ),
+        (
+            "://0.0.0.0",
+            "the scheme \"\" is not supported; supported: mqtt".to_owned(),
+        ),
+        ("mqtt://", no_address.to_owned()),
+        ("mqtt://:1883", no_address.to_owned()),
+        ("mqtt://*:1883", not_an_address("*")),
+        ("mqtt://example.org:1883", not_an_address("example.org")),
+        ("mqtt://1.2.3:1883", not_an_address("1.2.3")),
+        ("mqtt://::1:1883", not_an_address("::1:1883")),
+        ("mqtt://[::1", not_an_address("[::1")),
+        ("mqtt://[]:1883", no_address.to_owned()),
+        ("mqtt://[127.0.0.1]:1883", not_an_address("[127.0.0.1]")),
+        (
+            "mqtt://[::1]1883",
+            "nothing may follow the port, and there is \"1883\"".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1:",
+            "the port \"\" is not a number from 0 to 65535".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1:65536",
+            "the port \"65536\" is not a number from 0 to 65535".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1:+1",
+            "the port \"+1\" is not a number from 0 to 65535".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1:http",
+            "the port \"http\" is not a number from 0 to 65535".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1/mqtt",
+            "nothing may follow the port, and there is \"/mqtt\"".to_owned(),
+        ),
+        (
+            "mqtt://127.0.0.1?a=b",
+            "nothing may follow the port, and there is \"?a=b\"".to_owned(),
+        ),
+        (
+            "mqtt://me:secret@127.0.0.1",
+            "a listener's URL holds no user name or password".to_owned(),
+        ),
+    ];
+    for (url, message) in table {
+        let error = Bind::parse(url).expect_err(url);
+        assert_eq!(error.to_string(), message, "{url}");
+    }
+}
+
+#[test]
+fn only_loopback_is_anonymous_by_default() {
+    let config = Config::default();
+    let [listener] = config.listeners.as_slice() else {
+        panic!("{:?}", config.listeners)
+    };
+    assert_eq!(listener.bind.to_string(), "mqtt://127.0.0.1:1883");
+    assert!(listener.allow_anonymous);
+    assert!(!config.auth.allow_anonymous);
+}
+
+#[test]
+fn an_open_listener_is_refused_until_someone_says_so() {
+    for url in ["mqtt://0.0.0.0", "mqtt://[::]:1884", "mqtt://192.0.2.7:1"] {
+        let bind = Bind::parse(url).unwrap();
+        let listener = format!("listener={url}");
+        assert_eq!(
+            lines(&set(&[&listener]).unwrap_err()),
+            [format!(
+                "--set {listener}: listener.bind = \"{bind}\": other machines can reach this address \
+                 and no authentication is configured; bind to 127.0.0.1 or [::1], or let everyone in \
+                 with --allow-anonymous (auth.allow_anonymous = true)"
+            )]
+        );
+        let config = set(&[&listener, "auth.allow_anonymous=true"]).unwrap();
+        assert_eq!(config.listeners[0].bind, bind);
+        assert!(config.listeners[0].allow_anonymous);
+    }
+}
+
+#[test]
+fn each_open_listener_is_named_with_its_line() {
+    let error = Config::from_toml(
+        "listener = [\n \"mqtt://127.0.0.1\",\n \"mqtt://0.0.0.0\",\n {bind = \"mqtt://[::]\"},\n]",
+    )
+    .unwrap_err();
+    let lines = lines(&error);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].starts_with("<text>:3: listener.bind = \"mqtt://0.0.0.0:1883\": other machines")
+    );
+    assert!(lines[1].starts_with("<text>:4: listener.bind = \"mqtt://[::]:1883\": other machines"));
+}
+
+#[test]
+fn one_address_is_listened_on_once() {
+    let twice = "listener=[\"mqtt://127.0.0.1\", \"mqtt://localhost:1883\"]";
+    assert_eq!(
+        lines(&set(&[twice]).unwrap_err()),
+        [format!(
+            "--set {twice}: listener.bind = \"mqtt://127.0.0.1:1883\" is given twice"
+        )]
+    );
+    // Port 0 is another port each time.
+    let config = set(&["listener=[\"mqtt://127.0.0.1:0\", \"mqtt://127.0.0.1:0\"]"]).unwrap();
+    assert_eq!(config.listeners.len(), 2);
+}

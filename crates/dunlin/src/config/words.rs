@@ -1,0 +1,101 @@
+//! Options whose value is one of a few words.
+
+/// An enum whose variants have one name each in a configuration.
+macro_rules! words {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// The words, in the order of the variants.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The variant of this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The word of this variant.
+            pub const fn as_word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// What happens to a message for a session whose queue is full.
+    QueuePolicy {
+        /// The oldest queued message gives way to the new one.
+        DropOldest = "drop-oldest",
+        /// The new message is not queued.
+        DropNewest = "drop-newest",
+        /// The new message is not queued, and its publisher is told Quota exceeded.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What happens to a message with RETAIN 1 when the retained messages are at a limit.
+    RetainedPolicy {
+        /// It is not retained, and its publisher is told Quota exceeded.
+        Refuse = "refuse",
+        /// The retained messages that were set longest ago give way to it.
+        DropOldest = "drop-oldest",
+    }
+}
+
+words! {
+    /// How a shared subscription chooses the member that a message goes to.
+    ShareStrategy {
+        /// Any member, at random.
+        Random = "random",
+        /// The members in turns.
+        RoundRobin = "round-robin",
+        /// The same member as before, while it can take messages.
+        Sticky = "sticky",
+        /// By the hash of the publisher's client identifier.
+        HashClient = "hash-client",
+        /// By the hash of the topic name.
+        HashTopic = "hash-topic",
+        /// The member with the fewest unacknowledged messages.
+        LeastInFlight = "least-in-flight",
+    }
+}
+
+words! {
+    /// Which events are logged: this level and those before it.
+    LogLevel {
+        /// What the operator must act on.
+        Error = "error",
+        /// What the operator should know.
+        Warn = "warn",
+        /// What happens seldom: start, listeners, end.
+        Info = "info",
+        /// What each client does.
+        Debug = "debug",
+        /// What each packet does.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// How an event is written to the log.
+    LogFormat {
+        /// One line for people.
+        Text = "text",
+        /// One JSON object on one line.
+        Json = "json",
+    }
+}
