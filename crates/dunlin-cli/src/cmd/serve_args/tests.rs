@@ -39,7 +39,7 @@ fn each_flag_sets_its_option() {
         "--listen=mqtt://0.0.0.0",
         "--allow-anonymous",
         "--data-dir",
-        "/tmp/x",
+        "some/where",
         "--workers",
         "3",
         "--log-level",
@@ -64,7 +64,7 @@ fn each_flag_sets_its_option() {
             .iter()
             .all(|listener| listener.allow_anonymous)
     );
-    assert_eq!(config.store, StoreConfig::Directory("/tmp/x".into()));
+    assert_eq!(config.store, StoreConfig::Directory("some/where".into()));
     assert_eq!(config.workers.count().get(), 3);
     assert_eq!(
         (config.log.level, config.log.format),
