@@ -1,0 +1,180 @@
+//! PUBLISH (section 3.3).
+
+use crate::error::{Malformed, ProtocolError};
+use crate::property::{Place, Section, WriteProperties, write_section};
+use crate::{
+    DecodeError, EncodeError, Limits, PacketIdentifier, Property, ProtocolVersion, QoS, Reader,
+    Sink, SubscriptionIdentifiers, TopicName, UserProperties,
+};
+
+/// The properties of PUBLISH (section 3.3.2.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PublishProperties<'a> {
+    /// Payload Format Indicator: true if the payload is UTF-8.
+    pub payload_format_indicator: Option<bool>,
+    /// Message Expiry Interval, in seconds.
+    pub message_expiry_interval: Option<u32>,
+    /// Topic Alias.
+    pub topic_alias: Option<u16>,
+    /// Response Topic.
+    pub response_topic: Option<TopicName<'a>>,
+    /// Correlation Data.
+    pub correlation_data: Option<&'a [u8]>,
+    /// User Properties, in their order.
+    pub user_properties: UserProperties<'a>,
+    /// Subscription Identifiers; only a server sends them [MQTT-3.3.4-6].
+    pub subscription_identifiers: SubscriptionIdentifiers<'a>,
+    /// Content Type.
+    pub content_type: Option<&'a str>,
+}
+
+impl<'a> PublishProperties<'a> {
+    fn from_section(section: Section<'a>) -> Self {
+        let mut properties = Self::default();
+        for property in section.iter() {
+            match property {
+                Property::PayloadFormatIndicator(value) => {
+                    properties.payload_format_indicator = Some(value);
+                }
+                Property::MessageExpiryInterval(value) => {
+                    properties.message_expiry_interval = Some(value);
+                }
+                Property::TopicAlias(value) => properties.topic_alias = Some(value),
+                Property::ResponseTopic(value) => properties.response_topic = Some(value),
+                Property::CorrelationData(value) => properties.correlation_data = Some(value),
+                Property::ContentType(value) => properties.content_type = Some(value),
+                Property::UserProperty(_) => {
+                    properties.user_properties = UserProperties::from_section(section);
+                }
+                Property::SubscriptionIdentifier(_) => {
+                    properties.subscription_identifiers =
+                        SubscriptionIdentifiers::from_section(section);
+                }
+                _ => {}
+            }
+        }
+        properties
+    }
+
+    /// Writes those properties that a server passes on unaltered: all but Message Expiry Interval,
+    /// Topic Alias and Subscription Identifier (section 3.3.2.3).
+    ///
+    /// # Errors
+    /// [`EncodeError::FieldTooLong`] for a text or data past 65 535 bytes.
+    pub fn write_forwarded(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
+        let properties = [
+            self.payload_format_indicator
+                .map(Property::PayloadFormatIndicator),
+            self.content_type.map(Property::ContentType),
+            self.response_topic.map(Property::ResponseTopic),
+            self.correlation_data.map(Property::CorrelationData),
+        ];
+        properties
+            .iter()
+            .flatten()
+            .try_for_each(|property| property.write(sink))?;
+        self.user_properties.write(sink)
+    }
+}
+
+impl WriteProperties for PublishProperties<'_> {
+    fn write_properties(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
+        if let Some(seconds) = self.message_expiry_interval {
+            Property::MessageExpiryInterval(seconds).write(sink)?;
+        }
+        if let Some(alias) = self.topic_alias {
+            Property::TopicAlias(alias).write(sink)?;
+        }
+        for identifier in self.subscription_identifiers.iter() {
+            Property::SubscriptionIdentifier(identifier).write(sink)?;
+        }
+        self.write_forwarded(sink)
+    }
+}
+
+/// PUBLISH: an Application Message on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// DUP: it may have been sent before.
+    pub dup: bool,
+    /// QoS.
+    pub qos: QoS,
+    /// RETAIN.
+    pub retain: bool,
+    /// Topic Name; [`TopicName::EMPTY`] where a topic alias stands for it.
+    pub topic: TopicName<'a>,
+    /// Packet Identifier; there is one exactly if the QoS is 1 or 2 [MQTT-2.2.1-2].
+    pub packet_id: Option<PacketIdentifier>,
+    /// Properties; empty in 3.x.
+    pub properties: PublishProperties<'a>,
+    /// The Application Message's payload.
+    pub payload: &'a [u8],
+}
+
+impl Default for TopicName<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<'a> Publish<'a> {
+    pub(crate) fn read(
+        flags: u8,
+        reader: &mut Reader<'a>,
+        version: ProtocolVersion,
+        limits: &Limits,
+    ) -> Result<Self, DecodeError> {
+        let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(Malformed::QoS)?;
+        let topic = match reader.string()? {
+            "" if version.is_v5() => TopicName::EMPTY,
+            text => TopicName::parse(text).map_err(Malformed::Topic)?,
+        };
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_identifier()?),
+        };
+        let properties = if version.is_v5() {
+            let section = Section::read(reader, Place::Publish, limits)?;
+            if section.as_bytes().is_empty() {
+                PublishProperties::default()
+            } else {
+                PublishProperties::from_section(section)
+            }
+        } else {
+            PublishProperties::default()
+        };
+        if topic.is_empty() && properties.topic_alias.is_none() {
+            return Err(ProtocolError::NoTopic.into());
+        }
+        let (dup, retain) = (flags & 0b1000 != 0, flags & 1 != 0);
+        Ok(Self {
+            dup,
+            qos,
+            retain,
+            topic,
+            packet_id,
+            properties,
+            payload: reader.rest(),
+        })
+    }
+
+    pub(crate) const fn flags(&self) -> u8 {
+        (self.dup as u8) << 3 | (self.qos as u8) << 1 | self.retain as u8
+    }
+
+    pub(crate) fn write(
+        &self,
+        version: ProtocolVersion,
+        sink: &mut impl Sink,
+    ) -> Result<(), EncodeError> {
+        sink.put_binary(self.topic.as_str().as_bytes())?;
+        if let (Some(packet_id), QoS::AtLeastOnce | QoS::ExactlyOnce) = (self.packet_id, self.qos) {
+            sink.put_u16(packet_id.as_u16());
+        }
+        if version.is_v5() {
+            write_section(sink, &self.properties)?;
+        }
+        sink.put(self.payload);
+        Ok(())
+    }
+}
