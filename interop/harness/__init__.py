@@ -1,0 +1,1 @@
+"""What the suites in Python share: their cases, how they run, and a proxy that loses bytes."""
