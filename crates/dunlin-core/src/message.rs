@@ -94,14 +94,8 @@ impl Message {
         let properties_len = u32::try_from(properties_len)
             .map_err(|_| EncodeError::PacketTooLong(properties_len))?;
         bytes.extend_from_slice(inline);
-        let stated = draft
-            .properties
-            .message_expiry_interval
-            .map(|seconds| Duration::from_secs(seconds.into()));
-        let interval = match (stated, expiry_max) {
-            (Some(stated), Some(max)) => Some(stated.min(max)),
-            (stated, max) => stated.or(max),
-        };
+        let stated = draft.properties.message_expiry_interval;
+        let stated = stated.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(Self {
             bytes: bytes.into_boxed_slice(),
             shared,
@@ -109,9 +103,19 @@ impl Message {
             topic_len,
             qos: draft.qos,
             retain: draft.retain,
-            expires_at: interval.map(|interval| now.after(interval)),
+            expires_at: expiry(now, stated, expiry_max),
             publisher,
         })
+    }
+
+    /// The same message, published at `now`.
+    pub(crate) fn published_at(
+        self,
+        now: Time,
+        interval: Option<Duration>,
+        expiry_max: Option<Duration>,
+    ) -> Self {
+        Self { expires_at: expiry(now, interval, expiry_max), ..self }
     }
 
     fn properties_range(&self) -> (usize, usize) {
@@ -120,12 +124,15 @@ impl Message {
         (start, start.saturating_add(length))
     }
 
+    /// Topic Name, as it goes over the wire.
+    pub fn topic_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.topic_len)).unwrap_or_default()
+    }
+
     /// Topic Name.
     pub fn topic(&self) -> TopicName<'_> {
-        let bytes = self.bytes.get(..usize::from(self.topic_len));
-        let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
-        text.and_then(|text| TopicName::parse(text).ok())
-            .unwrap_or(TopicName::EMPTY)
+        let text = std::str::from_utf8(self.topic_bytes()).ok();
+        text.and_then(|text| TopicName::parse(text).ok()).unwrap_or(TopicName::EMPTY)
     }
 
     /// The properties that are passed on unaltered, encoded, without their length.
@@ -187,6 +194,15 @@ impl Message {
         let shared = self.shared.as_ref().map_or(0, Bytes::len);
         size_of::<Self>() + 16 + self.bytes.len() + shared
     }
+}
+
+/// When a message published at `now` expires.
+fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Option<Time> {
+    let interval = match (stated, max) {
+        (Some(stated), Some(max)) => Some(stated.min(max)),
+        (stated, max) => stated.or(max),
+    };
+    interval.map(|interval| now.after(interval))
 }
 
 impl fmt::Debug for Message {
