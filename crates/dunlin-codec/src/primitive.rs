@@ -170,6 +170,14 @@ pub const fn variable_byte_integer_len(value: u32) -> usize {
     }
 }
 
+/// A length as it is written: one that a Variable Byte Integer can say.
+pub(crate) fn length_to_write(length: usize) -> Result<u32, EncodeError> {
+    u32::try_from(length)
+        .ok()
+        .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
+        .ok_or(EncodeError::PacketTooLong(length))
+}
+
 /// Where the fields of a packet are written: a buffer, or a [`Counter`] to learn their length first.
 pub trait Sink {
     /// Writes bytes as they are.
