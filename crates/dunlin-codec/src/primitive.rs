@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it is 0 [MQTT-2.2.1-3] or cut off.
     pub fn packet_identifier(&mut self) -> Result<PacketIdentifier, DecodeError> {
-        PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero.into())
+        Ok(PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero)?)
     }
 
     /// Binary Data (section 1.5.6).
