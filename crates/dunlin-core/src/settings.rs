@@ -65,6 +65,17 @@ pub struct MqttSettings {
     pub resend_interval: Option<Duration>,
 }
 
+impl MqttSettings {
+    /// Whether a topic name or filter is within the bounds of length and levels.
+    pub(crate) fn allows_topic(&self, topic: &str) -> bool {
+        let bytes = topic.as_bytes();
+        // A level takes a byte for its slash, so short texts need no count.
+        bytes.len() <= self.topic_bytes_max
+            && (bytes.len() < self.topic_levels_max
+                || bytes.iter().filter(|&&byte| byte == b'/').count() < self.topic_levels_max)
+    }
+}
+
 impl Default for MqttSettings {
     fn default() -> Self {
         Self {

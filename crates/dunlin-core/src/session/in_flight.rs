@@ -19,7 +19,7 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     /// Counts the sendings of the session; the packet identifier follows from it.
-    sequence: u64,
+    pub(crate) sequence: u64,
     pub(crate) progress: Progress,
 }
 
@@ -50,8 +50,8 @@ impl InFlightList {
     }
 
     /// Notes that a message is sent now, and gives the packet identifier for it: one that no other
-    /// message in flight has [MQTT-2.2.1-3]. `None` if all are taken.
-    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<PacketIdentifier> {
+    /// message in flight has [MQTT-2.2.1-3]; `None` if all are taken.
+    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<(PacketIdentifier, &Delivery)> {
         let oldest = self.entries.front().map(|entry| entry.sequence);
         if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
             // The oldest blocks its identifier only; those after it may be free again.
@@ -66,7 +66,12 @@ impl InFlightList {
         self.next += 1;
         let progress = Progress::Published(delivery);
         self.entries.push_back(InFlight { sequence, progress });
-        Some(packet_id(sequence))
+        match self.entries.back()? {
+            InFlight { progress: Progress::Published(delivery), .. } => {
+                Some((packet_id(sequence), delivery))
+            }
+            InFlight { progress: Progress::Released, .. } => None,
+        }
     }
 
     fn is_taken(&self, packet_id: PacketIdentifier) -> bool {
@@ -112,9 +117,11 @@ impl InFlightList {
         removed
     }
 
-    /// In the order of sending.
-    pub(crate) fn get(&self, index: usize) -> Option<&InFlight> {
-        self.entries.get(index)
+    /// The first in the order of sending whose sequence number is not below this, and how many are
+    /// before it.
+    pub(crate) fn first_from(&self, sequence: u64) -> Option<(usize, &InFlight)> {
+        let position = self.entries.partition_point(|entry| entry.sequence < sequence);
+        Some((position, self.entries.get(position)?))
     }
 
     /// Removes everything.

@@ -3,26 +3,28 @@
 pub(crate) mod delivery;
 pub(crate) mod in_flight;
 pub(crate) mod queue;
+pub(crate) mod received;
+pub(crate) mod retained_cursor;
+pub(crate) mod subscriptions;
 pub(crate) mod table;
 pub(crate) mod will;
 
 use std::fmt;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ahash::RandomState;
-use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
-use hashbrown::{HashMap, HashSet};
+use dunlin_codec::QoS;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
-use crate::retained::RetainedCursor;
 use crate::router::{Member, Subscriber};
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::InFlightList;
 use crate::session::queue::{Enqueued, Queue};
+use crate::session::received::Received;
+use crate::session::retained_cursor::RetainedCursor;
+use crate::session::subscriptions::Subscriptions;
 use crate::session::will::Will;
 use crate::settings::QueueSettings;
 use crate::time::Time;
@@ -58,23 +60,16 @@ pub(crate) struct SessionState {
     pub(crate) will: Option<Box<Will>>,
     /// When a will that waits for its Will Delay Interval is due.
     pub(crate) will_due: Option<Time>,
-    /// What it subscribed to, by the text of the filter.
-    pub(crate) subscriptions: HashMap<Box<str>, Subscription, RandomState>,
+    /// What it subscribed to.
+    pub(crate) subscriptions: Subscriptions,
     /// Retained messages that it is still to be given.
     pub(crate) retained: Vec<RetainedCursor>,
     /// What waits for the client.
     pub(crate) queue: Queue,
     /// What was sent and is not acknowledged.
     pub(crate) in_flight: InFlightList,
-    /// Packet identifiers of QoS 2 messages that were received and not released (section 4.3.3).
-    pub(crate) received: HashSet<PacketIdentifier, RandomState>,
-}
-
-/// A subscription of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subscription {
-    pub(crate) options: SubscriptionOptions,
-    pub(crate) identifier: Option<NonZeroU32>,
+    /// QoS 2 messages that were received and not released.
+    pub(crate) received: Received,
 }
 
 /// What became of a message for a session.
@@ -89,11 +84,7 @@ pub(crate) enum Offered {
 }
 
 impl Session {
-    pub(crate) fn new(
-        number: SessionNumber,
-        client_id: ClientIdentifier,
-        hasher: RandomState,
-    ) -> SessionRef {
+    pub(crate) fn new(number: SessionNumber, client_id: ClientIdentifier) -> SessionRef {
         Arc::new(Self {
             number,
             client_id,
@@ -108,11 +99,11 @@ impl Session {
                 disconnected_at: None,
                 will: None,
                 will_due: None,
-                subscriptions: HashMap::with_hasher(hasher.clone()),
+                subscriptions: Subscriptions::default(),
                 retained: Vec::new(),
                 queue: Queue::default(),
                 in_flight: InFlightList::default(),
-                received: HashSet::with_hasher(hasher),
+                received: Received::default(),
             }),
         })
     }
@@ -181,6 +172,11 @@ impl SessionState {
     /// When it ends, if its client stays away.
     pub(crate) fn expires_at(&self) -> Option<Time> {
         Some(self.disconnected_at?.after(self.expiry_interval?))
+    }
+
+    /// When its will or its end is due, while its client is away.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.will_due.into_iter().chain(self.expires_at()).min()
     }
 
     /// Whether something waits to be sent.

@@ -53,7 +53,7 @@ impl SessionTable {
     /// A session that is in no table yet.
     pub(crate) fn create(&self, client_id: ClientIdentifier) -> SessionRef {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        Session::new(SessionNumber(number), client_id, self.hasher.clone())
+        Session::new(SessionNumber(number), client_id)
     }
 
     /// Puts a session into the table, unless the table is full or the client has one: then that one

@@ -5,6 +5,7 @@ use std::time::Duration;
 use dunlin_codec as codec;
 use dunlin_codec::{EncodeError, PublishProperties};
 
+use crate::access::Identity;
 use crate::id::SessionNumber;
 use crate::message::{Draft, Message, Payload};
 use crate::time::Time;
@@ -16,13 +17,15 @@ pub(crate) struct Will {
     message: Message,
     expiry_interval: Option<Duration>,
     delay: Duration,
+    /// Whose it is: asked again whether it may be published when it is.
+    owner: Identity,
 }
 
 impl Will {
     /// The will of a CONNECT.
     pub(crate) fn new(
         will: &codec::Will<'_>,
-        session: SessionNumber,
+        owner: Identity,
         delay_max: Option<Duration>,
     ) -> Result<Self, EncodeError> {
         let properties = &will.properties;
@@ -43,9 +46,10 @@ impl Will {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let delay = properties.will_delay_interval.map_or(Duration::ZERO, seconds);
         Ok(Self {
-            message: Message::new(&draft, session, Time::ZERO, None)?,
+            message: Message::new(&draft, SessionNumber::NONE, Time::ZERO, None)?,
             expiry_interval: properties.message_expiry_interval.map(seconds),
             delay: delay_max.map_or(delay, |max| delay.min(max)),
+            owner,
         })
     }
 
@@ -54,8 +58,13 @@ impl Will {
         self.delay
     }
 
-    /// The message, published at `now`.
-    pub(crate) fn into_message(self, now: Time, expiry_max: Option<Duration>) -> Message {
-        self.message.published_at(now, self.expiry_interval, expiry_max)
+    /// The message, published at `now`, and whose it is.
+    pub(crate) fn into_message(
+        self,
+        now: Time,
+        expiry_max: Option<Duration>,
+    ) -> (Message, Identity) {
+        let message = self.message.published_at(now, self.expiry_interval, expiry_max);
+        (message, self.owner)
     }
 }
