@@ -5,4 +5,7 @@
 
 pub mod id;
 pub mod message;
+#[allow(dead_code, reason = "its user, the broker, is not written yet")]
+mod router;
+pub mod settings;
 pub mod time;
