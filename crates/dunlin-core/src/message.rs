@@ -115,7 +115,10 @@ impl Message {
         interval: Option<Duration>,
         expiry_max: Option<Duration>,
     ) -> Self {
-        Self { expires_at: expiry(now, interval, expiry_max), ..self }
+        Self {
+            expires_at: expiry(now, interval, expiry_max),
+            ..self
+        }
     }
 
     fn properties_range(&self) -> (usize, usize) {
@@ -126,13 +129,16 @@ impl Message {
 
     /// Topic Name, as it goes over the wire.
     pub fn topic_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.topic_len)).unwrap_or_default()
+        self.bytes
+            .get(..usize::from(self.topic_len))
+            .unwrap_or_default()
     }
 
     /// Topic Name.
     pub fn topic(&self) -> TopicName<'_> {
         let text = std::str::from_utf8(self.topic_bytes()).ok();
-        text.and_then(|text| TopicName::parse(text).ok()).unwrap_or(TopicName::EMPTY)
+        text.and_then(|text| TopicName::parse(text).ok())
+            .unwrap_or(TopicName::EMPTY)
     }
 
     /// The properties that are passed on unaltered, encoded, without their length.

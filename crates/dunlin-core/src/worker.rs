@@ -54,7 +54,12 @@ impl Worker {
     /// A worker whose random choices follow from `seed`.
     pub fn new(seed: u64) -> Self {
         Self {
-            routes: HashMap::with_hasher(RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 1)),
+            routes: HashMap::with_hasher(RandomState::with_seeds(
+                seed,
+                !seed,
+                seed.rotate_left(32),
+                1,
+            )),
             routes_generation: 0,
             random: seed,
             notices: Vec::new(),
@@ -73,7 +78,11 @@ impl Worker {
     }
 
     /// Who gets a message of this topic, from memory as long as no subscription changed.
-    pub(crate) fn route(&mut self, broker: &Broker, topic: TopicName<'_>) -> Arc<Route<SessionRef>> {
+    pub(crate) fn route(
+        &mut self,
+        broker: &Broker,
+        topic: TopicName<'_>,
+    ) -> Arc<Route<SessionRef>> {
         let generation = broker.routes_generation();
         if generation != self.routes_generation {
             self.routes.clear();
@@ -85,7 +94,8 @@ impl Worker {
         if self.routes.len() >= ROUTES_MAX {
             self.routes.clear();
         }
-        self.routes.insert(topic.as_str().into(), Arc::clone(&route));
+        self.routes
+            .insert(topic.as_str().into(), Arc::clone(&route));
         route
     }
 

@@ -4,9 +4,7 @@ use std::num::NonZeroU32;
 
 use super::publish::{first_byte, packet_id_of, write_own_properties};
 use crate::primitive::{Counter, length_to_write, variable_byte_integer_len};
-use crate::{
-    EncodeError, PacketIdentifier, ProtocolVersion, QoS, Sink, SubscriptionIdentifiers,
-};
+use crate::{EncodeError, PacketIdentifier, ProtocolVersion, QoS, Sink, SubscriptionIdentifiers};
 
 /// A PUBLISH of a message whose properties are encoded already, so that what is the same for all
 /// subscribers is copied and only what differs is written.

@@ -6,7 +6,7 @@ use dunlin_codec::{QoS, ReasonCode};
 
 use crate::broker::{Broker, Committed};
 use crate::message::Message;
-use crate::router::{Delivered, Group, Identifiers, Target};
+use crate::router::{Delivered, Group, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
@@ -32,12 +32,12 @@ impl Broker {
         if plan.retains && self.retain(now, &plan.message, plan.sequence).is_err() {
             reason_code = ReasonCode::QuotaExceeded;
         }
-        for target in plan.route.targets() {
+        for target in plan.route.targets.iter() {
             if self.give(worker, &plan.message, target) == Offered::Queued(Enqueued::Refused) {
                 reason_code = ReasonCode::QuotaExceeded;
             }
         }
-        for group in plan.route.groups() {
+        for group in plan.route.groups.iter() {
             self.give_to_group(worker, &plan.message, group);
         }
         Receipt { reason_code }
@@ -51,16 +51,22 @@ impl Broker {
             retained.clear(message.topic(), sequence);
             return Ok(());
         }
-        retained.set(Arc::clone(message), sequence, now).map(drop).map_err(drop)
+        retained
+            .set(Arc::clone(message), sequence, now)
+            .map(drop)
+            .map_err(drop)
     }
 
-    fn give(&self, worker: &mut Worker, message: &Arc<Message>, target: &Target<SessionRef>) -> Offered {
-        let session = target.subscriber();
-        let is_own = session.number() == message.publisher();
-        let Some(grant) = target.delivered(is_own) else {
+    fn give(
+        &self,
+        worker: &mut Worker,
+        message: &Arc<Message>,
+        target: &Target<SessionRef>,
+    ) -> Offered {
+        let Some(grant) = target.delivered_from(message.publisher().0) else {
             return Offered::NotKept;
         };
-        self.offer(worker, session, delivery(message, grant))
+        self.offer(worker, &target.subscriber, delivery(message, grant))
     }
 
     /// Puts a message into the queue of a session, and notes what comes of it.
@@ -95,8 +101,12 @@ impl Broker {
     ) {
         let mut gone = None;
         for _ in 0..MEMBERS_TRIED_MAX {
-            let chosen =
-                group.choose(message.topic(), message.publisher().0, worker.random(), gone);
+            let chosen = group.choose(
+                message.topic(),
+                message.publisher().0,
+                worker.random(),
+                gone,
+            );
             let Some((member, grant)) = chosen else {
                 if !group.keep(message, &self.settings().session.queue) {
                     worker.stats.dropped_no_member += 1;
@@ -105,7 +115,7 @@ impl Broker {
             };
             let delivery = Delivery {
                 message: Arc::clone(message),
-                identifiers: grant.identifier.map_or_else(Identifiers::default, Identifiers::from),
+                identifiers: grant.identifier.into(),
                 group: Some(Arc::clone(group)),
                 qos: message.qos().min(grant.qos),
                 retain: message.retain() && grant.retain_as_published,

@@ -7,10 +7,10 @@ use dunlin_codec::TopicFilter;
 use crate::broker::Broker;
 use crate::broker::apply::may_move;
 use crate::id::{ClientIdentifier, ConnectionId};
-use crate::session::{SessionRef, SessionState};
 use crate::session::in_flight::Progress;
 use crate::session::table::TableFull;
 use crate::session::will::Will;
+use crate::session::{SessionRef, SessionState};
 use crate::time::Time;
 use crate::worker::{Context, Notice};
 
@@ -52,12 +52,18 @@ impl Broker {
         let mut found = self.sessions.get(attaching.client_id.as_str());
         loop {
             if let Some(session) = found.take() {
-                let is_stale = session.lock().expires_at().is_some_and(|at| at <= context.now);
+                let is_stale = session
+                    .lock()
+                    .expires_at()
+                    .is_some_and(|at| at <= context.now);
                 if attaching.clean_start || is_stale {
                     // A new session takes its place [MQTT-3.1.2-4].
                     self.end_session(context, &session);
                 } else if self.resume(context, &session, attaching) {
-                    return Ok(Attachment { session, is_present: true });
+                    return Ok(Attachment {
+                        session,
+                        is_present: true,
+                    });
                 }
             }
             let session = self.sessions.create(attaching.client_id.clone());
@@ -66,7 +72,12 @@ impl Broker {
                 begin(&session, &mut state, attaching);
             }
             match self.sessions.insert(&session)? {
-                None => return Ok(Attachment { session, is_present: false }),
+                None => {
+                    return Ok(Attachment {
+                        session,
+                        is_present: false,
+                    });
+                }
                 present => found = present,
             }
         }
@@ -129,8 +140,15 @@ impl Broker {
             return self.end_session(context, session);
         }
         let delay = state.will.as_ref().map(|will| will.delay());
-        let will = if delay == Some(Duration::ZERO) { state.will.take() } else { None };
-        state.will_due = state.will.as_ref().map(|will| context.now.after(will.delay()));
+        let will = if delay == Some(Duration::ZERO) {
+            state.will.take()
+        } else {
+            None
+        };
+        state.will_due = state
+            .will
+            .as_ref()
+            .map(|will| context.now.after(will.delay()));
         state.drop_unkept(self.settings().session.queue.offline_qos_min);
         session.publish_load(&state);
         let due = state.next_due();
@@ -153,12 +171,17 @@ impl Broker {
             state.is_ended = true;
             let connection = state.connection;
             session.set_connected(&mut state, None);
-            let sent = state.in_flight.take_all().into_iter().filter_map(|sent| {
-                match sent.progress {
-                    Progress::Published(delivery) => may_move(&delivery, true).then_some(delivery),
-                    Progress::Released => None,
-                }
-            });
+            let sent =
+                state
+                    .in_flight
+                    .take_all()
+                    .into_iter()
+                    .filter_map(|sent| match sent.progress {
+                        Progress::Published(delivery) => {
+                            may_move(&delivery, true).then_some(delivery)
+                        }
+                        Progress::Released => None,
+                    });
             let mut moving: Vec<_> = sent.collect();
             moving.extend(state.queue.extract(|delivery| may_move(delivery, false)));
             state.queue = Default::default();
@@ -188,12 +211,9 @@ impl Broker {
     fn publish_will(&self, context: &mut Context<'_>, will: Will) {
         let (message, identity) =
             will.into_message(context.now, self.settings().message_expiry_max);
-        let is_allowed = self.access().may_publish(
-            &identity,
-            message.topic(),
-            message.qos(),
-            message.retain(),
-        );
+        let is_allowed =
+            self.access()
+                .may_publish(&identity, message.topic(), message.qos(), message.retain());
         if is_allowed {
             context.worker.publish(message);
         } else {

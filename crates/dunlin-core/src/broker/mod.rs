@@ -47,7 +47,7 @@ impl Broker {
     pub fn new(settings: Settings, access: Box<dyn Access>, seed: [u64; 4]) -> Self {
         let [a, b, c, d] = seed;
         let hasher = RandomState::with_seeds(a, b, c, d);
-        let router = Router::new(hasher.clone(), &settings.shared);
+        let router = Router::new(hasher.clone(), settings.shared.clone());
         Self {
             access,
             sessions: SessionTable::new(hasher.clone(), settings.session.count_max),
@@ -81,7 +81,7 @@ impl Broker {
 
     /// How many subscriptions there are.
     pub fn subscription_count(&self) -> usize {
-        self.router.read().subscription_count()
+        self.router.read().counts().subscriptions
     }
 
     /// A number that changes whenever who gets a message may change.
@@ -112,7 +112,8 @@ impl Broker {
     ) -> bool {
         let mut router = self.router.write();
         let existed = router.subscribe(filter, session, grant);
-        self.generation.store(router.generation(), Ordering::Release);
+        self.generation
+            .store(router.generation(), Ordering::Release);
         existed
     }
 
@@ -120,13 +121,14 @@ impl Broker {
     pub(crate) fn unsubscribe(&self, filter: TopicFilter<'_>, session: &SessionRef) -> bool {
         let mut router = self.router.write();
         let existed = router.unsubscribe(filter, session);
-        self.generation.store(router.generation(), Ordering::Release);
+        self.generation
+            .store(router.generation(), Ordering::Release);
         existed
     }
 
     /// The group of a shared subscription.
     pub(crate) fn group(&self, filter: TopicFilter<'_>) -> Option<Arc<Group<SessionRef>>> {
-        self.router.read().group(filter)
+        self.router.read().group(filter).cloned()
     }
 
     /// Notes that something of this session is due at `at`.

@@ -70,14 +70,19 @@ impl Broker {
             // Server-specific information is the server's to publish (section 4.7.2).
             let is_servers = topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/");
             if is_servers
-                || !self.access().may_publish(identity, topic, message.qos(), message.retain())
+                || !self
+                    .access()
+                    .may_publish(identity, topic, message.qos(), message.retain())
             {
                 worker.stats.refused += 1;
                 return Err(Refusal::NotAuthorized);
             }
         }
         if message.retain() {
-            self.retained.read().may_set(&message).inspect_err(|_| worker.stats.refused += 1)?;
+            self.retained
+                .read()
+                .may_set(&message)
+                .inspect_err(|_| worker.stats.refused += 1)?;
         }
         Ok(self.plan(worker, Arc::new(message)))
     }
@@ -93,16 +98,23 @@ impl Broker {
         let sequence = self.next_sequence();
         let route = worker.route(self, message.topic());
         let retains = message.retain() && self.settings().mqtt.retain_available;
-        PublishPlan { message, route, sequence, retains }
+        PublishPlan {
+            message,
+            route,
+            sequence,
+            retains,
+        }
     }
 }
 
 impl PublishPlan {
     /// What must be durable before the publish is acknowledged; `None` if nothing must.
     pub fn record(&self) -> Option<PublishRecord<'_>> {
-        let has_receiver = !self.route.targets().is_empty() || !self.route.groups().is_empty();
+        let has_receiver = !self.route.is_empty();
         let must_be_kept = self.retains || (self.message.qos() > QoS::AtMostOnce && has_receiver);
-        must_be_kept.then_some(PublishRecord { message: &self.message })
+        must_be_kept.then_some(PublishRecord {
+            message: &self.message,
+        })
     }
 
     /// The message.
@@ -117,7 +129,7 @@ impl PublishPlan {
 
     /// The reason code of an acknowledgement when nothing went wrong (section 3.4.2.1).
     pub(super) fn reason_code(&self) -> ReasonCode {
-        if self.route.targets().is_empty() && self.route.groups().is_empty() {
+        if self.route.is_empty() {
             ReasonCode::NoMatchingSubscribers
         } else {
             ReasonCode::Success

@@ -32,7 +32,11 @@ impl Connection {
             discards_will: disconnect.reason_code == ReasonCode::Success,
             expiry_interval: seconds.map(|seconds| v3::capped_expiry_interval(seconds, settings)),
         };
-        self.end(context, ending, CloseReason::Disconnected(disconnect.reason_code));
+        self.end(
+            context,
+            ending,
+            CloseReason::Disconnected(disconnect.reason_code),
+        );
         Outcome::Close
     }
 
@@ -59,7 +63,11 @@ impl Connection {
             }
             State::Closed(_) => return Outcome::Close,
         }
-        self.end(context, Ending::default(), CloseReason::Violation(violation));
+        self.end(
+            context,
+            Ending::default(),
+            CloseReason::Violation(violation),
+        );
         Outcome::Close
     }
 
@@ -71,7 +79,11 @@ impl Connection {
     }
 
     /// The rest of a packet did not come in the time that the shell gives it.
-    pub fn handle_packet_timeout(&mut self, context: &mut Context<'_>, out: &mut Output) -> Outcome {
+    pub fn handle_packet_timeout(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut Output,
+    ) -> Outcome {
         self.handle_violation(context, Violation::PacketTimeout, out)
     }
 
@@ -100,7 +112,11 @@ impl Connection {
             State::New | State::Closed(_) => {}
         }
         if !matches!(self.state, State::Closed(_)) {
-            self.end(context, Ending::default(), CloseReason::ByBroker(reason_code));
+            self.end(
+                context,
+                Ending::default(),
+                CloseReason::ByBroker(reason_code),
+            );
         }
         Outcome::Close
     }
@@ -108,7 +124,9 @@ impl Connection {
     fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
         let state = std::mem::replace(&mut self.state, State::Closed(reason));
         if let State::Connected(connected) = state {
-            context.broker.detach(context, &connected.session, self.id, ending);
+            context
+                .broker
+                .detach(context, &connected.session, self.id, ending);
         }
     }
 }
@@ -125,7 +143,10 @@ impl Connected {
                 reason_string: Some(text),
                 ..DisconnectProperties::default()
             };
-            let disconnect = Disconnect { reason_code, properties };
+            let disconnect = Disconnect {
+                reason_code,
+                properties,
+            };
             if self.send(&Packet::Disconnect(disconnect), out) {
                 return;
             }

@@ -84,7 +84,10 @@ impl Connection {
             return self.refuse_connect(connect.version, reason_code, out);
         }
         let mut bytes = Vec::new();
-        if Packet::Connect(Box::new(*connect)).encode(connect.version, &mut bytes).is_err() {
+        if Packet::Connect(Box::new(*connect))
+            .encode(connect.version, &mut bytes)
+            .is_err()
+        {
             return self.refuse_connect(connect.version, ReasonCode::MalformedPacket, out);
         }
         self.state = State::Connecting(Box::new(Connecting {
@@ -141,8 +144,17 @@ impl Connection {
         out: &mut Output,
     ) -> Outcome {
         let properties = ConnackProperties::default();
-        let connack = Connack { session_present: false, reason_code, properties };
-        send(&Packet::Connack(Box::new(connack)), version, usize::MAX, out);
+        let connack = Connack {
+            session_present: false,
+            reason_code,
+            properties,
+        };
+        send(
+            &Packet::Connack(Box::new(connack)),
+            version,
+            usize::MAX,
+            out,
+        );
         self.state = State::Closed(CloseReason::Refused(reason_code));
         Outcome::Close
     }
@@ -172,7 +184,14 @@ impl Connection {
         match self.begin(context, &connect) {
             Ok((connected, is_present)) => {
                 let assigned = connect.client_id.is_empty();
-                send_connack(context.broker, &connect, &connected, (is_present, assigned), data, out);
+                send_connack(
+                    context.broker,
+                    &connect,
+                    &connected,
+                    (is_present, assigned),
+                    data,
+                    out,
+                );
                 self.state = State::Connected(Box::new(connected));
                 Outcome::Continue
             }
@@ -193,7 +212,10 @@ impl Connection {
         } else {
             ClientIdentifier::from(connect.client_id)
         };
-        let identity = Identity { client_id, user_name: connect.user_name.map(Into::into) };
+        let identity = Identity {
+            client_id,
+            user_name: connect.user_name.map(Into::into),
+        };
         let will = match &connect.will {
             Some(will) => Some(checked_will(context.broker, &identity, will)?),
             None => None,
@@ -211,8 +233,9 @@ impl Connection {
             will,
         };
         let broker = context.broker;
-        let attachment =
-            broker.attach(context, &mut attaching).map_err(|_| ReasonCode::QuotaExceeded)?;
+        let attachment = broker
+            .attach(context, &mut attaching)
+            .map_err(|_| ReasonCode::QuotaExceeded)?;
         let alias_max = properties.topic_alias_maximum.unwrap_or(0);
         let connected = Connected {
             session: attachment.session,
@@ -256,7 +279,10 @@ impl Connection {
                 Outcome::Continue
             }
             Decision::Allow { data } => {
-                connected.send(&auth_packet(ReasonCode::Success, method, data.as_deref()), out);
+                connected.send(
+                    &auth_packet(ReasonCode::Success, method, data.as_deref()),
+                    out,
+                );
                 connected.is_authenticating = false;
                 Outcome::Continue
             }
@@ -337,7 +363,11 @@ fn checked_will(
 ) -> Result<Box<Will>, ReasonCode> {
     let topic = will.topic.as_str();
     let is_servers = topic == "$SYS" || topic.starts_with("$SYS/");
-    if is_servers || !broker.access().may_publish(identity, will.topic, will.qos, will.retain) {
+    if is_servers
+        || !broker
+            .access()
+            .may_publish(identity, will.topic, will.qos, will.retain)
+    {
         return Err(ReasonCode::NotAuthorized);
     }
     let delay_max = broker.settings().will_delay_max;
@@ -347,7 +377,10 @@ fn checked_will(
 
 /// The Keep Alive in force: 5.0 clients can be told another one [MQTT-3.2.2-21].
 fn keep_alive(connect: &Connect<'_>, settings: &Settings) -> u16 {
-    let max = settings.mqtt.keep_alive_max.map(|max| u16::try_from(max.as_secs()));
+    let max = settings
+        .mqtt
+        .keep_alive_max
+        .map(|max| u16::try_from(max.as_secs()));
     match max {
         Some(Ok(max)) if connect.version.is_v5() => match connect.keep_alive {
             0 => max,
@@ -391,6 +424,10 @@ fn send_connack(
         authentication_data: data,
         ..ConnackProperties::default()
     };
-    let connack = Connack { session_present, reason_code: ReasonCode::Success, properties };
+    let connack = Connack {
+        session_present,
+        reason_code: ReasonCode::Success,
+        properties,
+    };
     connected.send(&Packet::Connack(Box::new(connack)), out);
 }

@@ -41,9 +41,10 @@ impl Connected {
             self.take_quota(connection, &settings.mqtt)?;
         }
         let topic = match alias {
-            Some(alias) if publish.topic.is_empty() => {
-                self.inbound_aliases.topic(alias).ok_or(Violation::TopicAlias(alias))?
-            }
+            Some(alias) if publish.topic.is_empty() => self
+                .inbound_aliases
+                .topic(alias)
+                .ok_or(Violation::TopicAlias(alias))?,
             _ => publish.topic,
         };
         let draft = Draft {
@@ -57,9 +58,10 @@ impl Connected {
         let message = Message::new(&draft, number, context.now, settings.message_expiry_max);
         let acknowledgement = Acknowledgement::of(publish.qos, publish.packet_id);
         match message {
-            Ok(message) => {
-                Ok(Outcome::Publish(PublishRequest { message, acknowledgement }))
-            }
+            Ok(message) => Ok(Outcome::Publish(PublishRequest {
+                message,
+                acknowledgement,
+            })),
             Err(_) => Err(Violation::TopicTooLong),
         }
     }
@@ -90,8 +92,10 @@ impl Connected {
         connection: ConnectionId,
         settings: &MqttSettings,
     ) -> Result<(), Violation> {
-        let unreleased =
-            self.session.lock_for(connection).map_or(0, |state| state.received.len());
+        let unreleased = self
+            .session
+            .lock_for(connection)
+            .map_or(0, |state| state.received.len());
         if unreleased + self.pending >= usize::from(settings.receive_maximum) {
             return Err(Violation::ReceiveMaximumExceeded);
         }
@@ -110,8 +114,11 @@ impl Connected {
             .session
             .lock_for(connection)
             .is_some_and(|mut state| state.received.remove(ack.packet_id));
-        let reason_code =
-            if is_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        let reason_code = if is_known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
         self.send(&Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)), out);
         Ok(Outcome::Continue)
     }
@@ -183,7 +190,13 @@ fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<(), Violation
     if publish.retain && !settings.retain_available {
         return Err(Violation::RetainNotSupported);
     }
-    if publish.properties.subscription_identifiers.iter().next().is_some() {
+    if publish
+        .properties
+        .subscription_identifiers
+        .iter()
+        .next()
+        .is_some()
+    {
         return Err(Violation::SubscriptionIdentifier);
     }
     if !settings.allows_topic(publish.topic.as_str()) {

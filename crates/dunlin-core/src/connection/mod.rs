@@ -78,7 +78,11 @@ struct Connected {
 impl Connection {
     /// A Network Connection that was just accepted.
     pub const fn new(id: ConnectionId, now: Time) -> Self {
-        Self { id, state: State::New, last_received: now }
+        Self {
+            id,
+            state: State::New,
+            last_received: now,
+        }
     }
 
     /// Its number.
@@ -102,7 +106,10 @@ impl Connection {
             State::Connected(_) => mqtt.packet_bytes_max,
             State::New | State::Connecting(_) | State::Closed(_) => mqtt.connect_packet_bytes_max,
         };
-        Limits { packet_bytes_max, user_properties_max: mqtt.user_properties_max }
+        Limits {
+            packet_bytes_max,
+            user_properties_max: mqtt.user_properties_max,
+        }
     }
 
     /// Whose it is, once it is accepted.
@@ -206,9 +213,10 @@ impl Connection {
     /// When [`Connection::handle_timeout`] has something to do, if nothing comes before.
     pub fn poll_timeout(&self, broker: &Broker) -> Option<Time> {
         match &self.state {
-            State::New | State::Connecting(_) => {
-                Some(self.last_received.after(broker.settings().mqtt.connect_timeout))
-            }
+            State::New | State::Connecting(_) => Some(
+                self.last_received
+                    .after(broker.settings().mqtt.connect_timeout),
+            ),
             State::Connected(connected) => {
                 let limit = keep_alive_limit(connected.keep_alive);
                 let silent = limit.map(|limit| self.last_received.after(limit));

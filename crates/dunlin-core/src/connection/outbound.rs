@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{
-    Ack, ForwardedPublish, Packet, PacketIdentifier, QoS, ReasonCode, TopicFilter,
-};
+use dunlin_codec::{Ack, ForwardedPublish, Packet, PacketIdentifier, QoS, ReasonCode, TopicFilter};
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
@@ -14,7 +12,6 @@ use crate::id::ConnectionId;
 use crate::input::Outcome;
 use crate::message::Message;
 use crate::output::Output;
-use crate::router::Identifiers;
 use crate::session::SessionState;
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::Progress;
@@ -89,7 +86,12 @@ impl Connected {
     }
 
     /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1].
-    fn resend(&mut self, context: &mut Context<'_>, state: &SessionState, out: &mut Output) -> Stop {
+    fn resend(
+        &mut self,
+        context: &mut Context<'_>,
+        state: &SessionState,
+        out: &mut Output,
+    ) -> Stop {
         let out_max = context.broker.settings().session.outbox_bytes_max;
         while let Some(from) = self.resend_from {
             let Some((before, sent)) = state.in_flight.first_from(from) else {
@@ -137,7 +139,11 @@ impl Connected {
                 self.send_first(context, state, delivery, out);
             }
         }
-        if state.queue.is_empty() { Stop::Empty } else { Stop::Turn }
+        if state.queue.is_empty() {
+            Stop::Empty
+        } else {
+            Stop::Turn
+        }
     }
 
     /// Sends a message for the first time, unless it expired [MQTT-3.3.2-5] or is too large for this
@@ -173,7 +179,9 @@ impl Connected {
         }
         let identified = Some((PacketIdentifier::MIN, false));
         let publish = publish(delivery, identified, now);
-        publish.packet_len(self.version).is_ok_and(|length| length > self.packet_bytes_max)
+        publish
+            .packet_len(self.version)
+            .is_ok_and(|length| length > self.packet_bytes_max)
     }
 
     fn send_publish(
@@ -197,7 +205,9 @@ impl Connected {
         }
         if self.packet_bytes_max < usize::MAX {
             let is_too_large = |publish: &ForwardedPublish<'_>| {
-                publish.packet_len(self.version).map_or(true, |len| len > self.packet_bytes_max)
+                publish
+                    .packet_len(self.version)
+                    .map_or(true, |len| len > self.packet_bytes_max)
             };
             if is_too_large(&publish) && topic != TopicOnWire::Name {
                 publish.topic_alias = None;
@@ -383,7 +393,7 @@ fn publish(
 fn retained_delivery(message: Arc<Message>, cursor: &RetainedCursor) -> Delivery {
     Delivery {
         qos: message.qos().min(cursor.qos),
-        identifiers: cursor.identifier.map_or_else(Identifiers::default, Identifiers::from),
+        identifiers: cursor.identifier.into(),
         group: None,
         retain: true,
         message,

@@ -29,7 +29,10 @@ impl Connected {
             .requests
             .iter()
             .map(|request| {
-                let subscription = Subscription { options: request.options, identifier };
+                let subscription = Subscription {
+                    options: request.options,
+                    identifier,
+                };
                 let granted = self.subscribe(context, connection, request, subscription);
                 granted.unwrap_or_else(|reason_code| reason_code)
             })
@@ -128,7 +131,9 @@ impl Connected {
         let reason_codes: Vec<_> = filters
             .map(|&filter| {
                 let existed = self.session.lock_for(connection).is_some_and(|mut state| {
-                    state.retained.retain(|cursor| &*cursor.filter != filter.as_str());
+                    state
+                        .retained
+                        .retain(|cursor| &*cursor.filter != filter.as_str());
                     state.subscriptions.remove(filter.as_str())
                 });
                 if !existed {

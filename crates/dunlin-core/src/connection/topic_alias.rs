@@ -41,7 +41,10 @@ pub(crate) enum TopicOnWire {
 
 impl OutboundAliases {
     pub(crate) const fn new(max: u16) -> Self {
-        Self { aliases: BTreeMap::new(), max }
+        Self {
+            aliases: BTreeMap::new(),
+            max,
+        }
     }
 
     /// The first topics get the aliases that there are; later ones go as text.

@@ -16,7 +16,11 @@ pub(super) fn expiry_interval(connect: &Connect<'_>, settings: &Settings) -> Opt
         let seconds = connect.properties.session_expiry_interval.unwrap_or(0);
         return capped_expiry_interval(seconds, settings);
     }
-    if connect.clean_start { Some(Duration::ZERO) } else { settings.session.expiry_interval_3x }
+    if connect.clean_start {
+        Some(Duration::ZERO)
+    } else {
+        settings.session.expiry_interval_3x
+    }
 }
 
 /// The Session Expiry Interval that a 5.0 client is given when it asks for this one.
@@ -31,7 +35,9 @@ pub(super) fn capped_expiry_interval(seconds: u32, settings: &Settings) -> Optio
 
 /// The value on the wire for an interval.
 pub(super) fn expiry_seconds(interval: Option<Duration>) -> u32 {
-    interval.map_or(NEVER, |interval| u32::try_from(interval.as_secs()).unwrap_or(NEVER - 1))
+    interval.map_or(NEVER, |interval| {
+        u32::try_from(interval.as_secs()).unwrap_or(NEVER - 1)
+    })
 }
 
 /// Why an empty Client Identifier is refused: 3.1 needs one, and 3.1.1 needs one for a session that
@@ -50,11 +56,18 @@ pub(super) fn refuses_empty_client_id(connect: &Connect<'_>) -> bool {
 pub(super) fn is_acknowledged(version: ProtocolVersion, reason_code: ReasonCode) -> bool {
     version.is_v5()
         || !reason_code.is_error()
-        || matches!(reason_code, ReasonCode::NotAuthorized | ReasonCode::QuotaExceeded)
+        || matches!(
+            reason_code,
+            ReasonCode::NotAuthorized | ReasonCode::QuotaExceeded
+        )
 }
 
 /// The version in which a CONNECT is answered that names this level, which is not served: the
 /// nearest one.
 pub(super) const fn version_for_level(level: u8) -> ProtocolVersion {
-    if level < 5 { ProtocolVersion::V311 } else { ProtocolVersion::V5 }
+    if level < 5 {
+        ProtocolVersion::V311
+    } else {
+        ProtocolVersion::V5
+    }
 }

@@ -10,7 +10,10 @@ fn drain(mut output: Output, step: usize) -> Vec<u8> {
     while !output.is_empty() {
         let mut slices = [IoSlice::new(&[]); 3];
         let count = output.slices(&mut slices);
-        let piece: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+        let piece: Vec<u8> = slices[..count]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect();
         let taken = piece.len().min(step);
         assert!(taken > 0, "there is something to write");
         out.extend_from_slice(&piece[..taken]);

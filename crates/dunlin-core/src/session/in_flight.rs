@@ -67,10 +67,14 @@ impl InFlightList {
         let progress = Progress::Published(delivery);
         self.entries.push_back(InFlight { sequence, progress });
         match self.entries.back()? {
-            InFlight { progress: Progress::Published(delivery), .. } => {
-                Some((packet_id(sequence), delivery))
-            }
-            InFlight { progress: Progress::Released, .. } => None,
+            InFlight {
+                progress: Progress::Published(delivery),
+                ..
+            } => Some((packet_id(sequence), delivery)),
+            InFlight {
+                progress: Progress::Released,
+                ..
+            } => None,
         }
     }
 
@@ -92,7 +96,9 @@ impl InFlightList {
         }
         let front = self.entries.front()?.sequence;
         while candidate >= front {
-            let found = self.entries.binary_search_by_key(&candidate, |entry| entry.sequence);
+            let found = self
+                .entries
+                .binary_search_by_key(&candidate, |entry| entry.sequence);
             if let Ok(position) = found {
                 return Some(position);
             }
@@ -120,7 +126,9 @@ impl InFlightList {
     /// The first in the order of sending whose sequence number is not below this, and how many are
     /// before it.
     pub(crate) fn first_from(&self, sequence: u64) -> Option<(usize, &InFlight)> {
-        let position = self.entries.partition_point(|entry| entry.sequence < sequence);
+        let position = self
+            .entries
+            .partition_point(|entry| entry.sequence < sequence);
         Some((position, self.entries.get(position)?))
     }
 

@@ -122,7 +122,10 @@ impl Session {
     }
 
     /// The state for the connection that owns the session; `None` once another one has it.
-    pub(crate) fn lock_for(&self, connection: ConnectionId) -> Option<MutexGuard<'_, SessionState>> {
+    pub(crate) fn lock_for(
+        &self,
+        connection: ConnectionId,
+    ) -> Option<MutexGuard<'_, SessionState>> {
         let state = self.state.lock();
         (state.connection == Some(connection) && !state.is_ended).then_some(state)
     }
@@ -134,11 +137,16 @@ impl Session {
     }
 
     /// Notes who is connected, and how many messages it takes at once.
-    pub(crate) fn set_connected(&self, state: &mut SessionState, to: Option<(ConnectionId, usize)>) {
+    pub(crate) fn set_connected(
+        &self,
+        state: &mut SessionState,
+        to: Option<(ConnectionId, usize)>,
+    ) {
         state.connection = to.map(|(connection, _)| connection);
         state.is_woken = false;
         self.is_connected.store(to.is_some(), Ordering::Relaxed);
-        self.window.store(to.map_or(0, |(_, window)| window), Ordering::Relaxed);
+        self.window
+            .store(to.map_or(0, |(_, window)| window), Ordering::Relaxed);
         self.publish_load(state);
     }
 
@@ -156,7 +164,11 @@ impl Session {
             return (Offered::NotKept, None);
         }
         let enqueued = state.queue.push(delivery, settings);
-        let wakes = if state.is_woken { None } else { state.connection };
+        let wakes = if state.is_woken {
+            None
+        } else {
+            state.connection
+        };
         state.is_woken |= wakes.is_some();
         self.publish_load(&state);
         (Offered::Queued(enqueued), wakes)

@@ -128,7 +128,8 @@ impl Queue {
 
     /// Drops what expired [MQTT-3.3.2-5], and says how many.
     pub(crate) fn drop_expired(&mut self, now: Time) -> usize {
-        self.extract(|delivery| delivery.message.is_expired(now)).len()
+        self.extract(|delivery| delivery.message.is_expired(now))
+            .len()
     }
 
     fn forget(&mut self, delivery: &Delivery) {
@@ -161,11 +162,17 @@ impl Queue {
 
     /// The oldest of the lowest priority that `is_meant`.
     fn remove_oldest(&mut self, is_meant: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
-        let prior = self.prior.iter_mut().flat_map(|prior| prior.values_mut().rev());
-        let removed = [&mut self.usual].into_iter().chain(prior).find_map(|lane| {
-            let position = lane.iter().position(&is_meant)?;
-            lane.remove(position)
-        })?;
+        let prior = self
+            .prior
+            .iter_mut()
+            .flat_map(|prior| prior.values_mut().rev());
+        let removed = [&mut self.usual]
+            .into_iter()
+            .chain(prior)
+            .find_map(|lane| {
+                let position = lane.iter().position(&is_meant)?;
+                lane.remove(position)
+            })?;
         self.forget(&removed);
         Some(removed)
     }
@@ -183,7 +190,8 @@ impl Queue {
             self.len += 1;
             self.bytes += delivery.message.size();
             self.at_most_once += usize::from(delivery.qos == QoS::AtMostOnce);
-            self.lane(priority(delivery, settings)).push_back(delivery.clone());
+            self.lane(priority(delivery, settings))
+                .push_back(delivery.clone());
         }
         replaces
     }
@@ -195,5 +203,7 @@ fn priority(delivery: &Delivery, settings: &QueueSettings) -> u8 {
     }
     let topic = delivery.message.topic();
     let mut rules = settings.priorities.iter();
-    rules.find(|(rule, _)| rule.matches(topic)).map_or(0, |&(_, priority)| priority)
+    rules
+        .find(|(rule, _)| rule.matches(topic))
+        .map_or(0, |&(_, priority)| priority)
 }

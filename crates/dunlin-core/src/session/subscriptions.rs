@@ -22,7 +22,8 @@ impl Subscriptions {
     }
 
     fn position(&self, filter: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(present, _)| (**present).cmp(filter))
+        self.0
+            .binary_search_by(|(present, _)| (**present).cmp(filter))
     }
 
     pub(crate) fn contains(&self, filter: &str) -> bool {

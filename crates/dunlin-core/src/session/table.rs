@@ -42,7 +42,8 @@ impl SessionTable {
     fn shard(&self, client_id: &str) -> Option<&Shard> {
         // The map uses the low bits of the same hash, so the shard is chosen by the high ones.
         let hash = self.hasher.hash_one(client_id) >> 56;
-        self.shards.get(usize::try_from(hash).unwrap_or_default() % SHARDS)
+        self.shards
+            .get(usize::try_from(hash).unwrap_or_default() % SHARDS)
     }
 
     /// The session of this client, if there is one.
@@ -84,7 +85,10 @@ impl SessionTable {
             return;
         };
         let mut sessions = shard.lock();
-        if sessions.get(client_id).is_some_and(|present| Arc::ptr_eq(present, session)) {
+        if sessions
+            .get(client_id)
+            .is_some_and(|present| Arc::ptr_eq(present, session))
+        {
             sessions.remove(client_id);
             self.count.fetch_sub(1, Ordering::Relaxed);
         }

@@ -44,7 +44,9 @@ impl Will {
             payload: Payload::Borrowed(will.payload),
         };
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let delay = properties.will_delay_interval.map_or(Duration::ZERO, seconds);
+        let delay = properties
+            .will_delay_interval
+            .map_or(Duration::ZERO, seconds);
         Ok(Self {
             message: Message::new(&draft, SessionNumber::NONE, Time::ZERO, None)?,
             expiry_interval: properties.message_expiry_interval.map(seconds),
@@ -64,7 +66,9 @@ impl Will {
         now: Time,
         expiry_max: Option<Duration>,
     ) -> (Message, Identity) {
-        let message = self.message.published_at(now, self.expiry_interval, expiry_max);
+        let message = self
+            .message
+            .published_at(now, self.expiry_interval, expiry_max);
         (message, self.owner)
     }
 }
