@@ -70,7 +70,9 @@ impl Fields {
         let mut properties = UserPropertiesBuf::new();
         let text = self.text(key)?.unwrap_or_default();
         for pair in text.split(',').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once(':').ok_or_else(|| format!("{key}={pair}"))?;
+            let (name, value) = pair
+                .split_once(':')
+                .ok_or_else(|| format!("{key}={pair}"))?;
             properties
                 .push(name, value)
                 .map_err(|error| error.to_string())?;

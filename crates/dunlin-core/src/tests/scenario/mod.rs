@@ -16,6 +16,7 @@
 //! | `A> RAW 30 ['a/#' "text"]` | any bytes, see [`build::raw`] |
 //! | `A= SUBSCRIBE a/# qos=1` | A sends a packet and gets the usual answer to it |
 //! | `A< PUBLISH a/b text qos=1 id=1` | the next packet for A is exactly this; `key=*` takes any value |
+//! | `A< CONNACK client=<id>` | the value has the name `<id>` from here on, in every line |
 //! | `A<~ PUBLISH …` | one of the packets that wait for A is this, the order does not matter |
 //! | `A\|B< PUBLISH …` | A or B gets this |
 //! | `A! closed text`, `A! open` | the broker closed the connection (its reason holds the text), or not |
@@ -56,7 +57,15 @@ macro_rules! scripts {
 }
 
 scripts! {
-    connect { accepted }
+    connect {
+        accepted accepted_is_processed announced_limits assigned_identifier_is_used
+        client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
+        first_packet malformed no_connect_in_time no_fitting_return_code payload_order
+        protocol_level protocol_name refusals rejected_is_not_processed response_information
+        response_information_is_off second_connect session_expiry_is_capped session_present
+        session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
+        too_many_sessions user_name_and_password
+    }
 }
 
 fn run(path: &str) {

@@ -33,6 +33,7 @@ fn run_in(text: &str, version: ProtocolVersion) -> Result<()> {
         settings: Settings::default(),
         world: None,
         peers: BTreeMap::new(),
+        bound: BTreeMap::new(),
     };
     let mut count = 0;
     for (index, line) in text.lines().enumerate() {
@@ -90,6 +91,8 @@ struct Runner {
     settings: Settings,
     world: Option<World>,
     peers: BTreeMap<String, Peer>,
+    /// What `<name>` stands for.
+    bound: BTreeMap<String, String>,
 }
 
 impl Runner {
@@ -100,10 +103,16 @@ impl Runner {
     }
 
     fn line(&mut self, line: &str) -> Result<()> {
+        let line = self
+            .bound
+            .iter()
+            .fold(line.to_owned(), |line, (name, value)| {
+                line.replace(name, value)
+            });
         if line.is_empty() {
             return Ok(());
         }
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match (word, word.strip_prefix('+')) {
             (_, Some(time)) => {
                 self.check_quiet()?;
@@ -323,9 +332,28 @@ impl Runner {
             return Err(format!("{name} got nothing"));
         };
         if matches(&expected, &came) {
+            self.bind(&expected, &came);
             Ok(())
         } else {
             Err(format!("{name} got {}", text(&came)))
+        }
+    }
+
+    /// Notes the values for which the expectation has names.
+    fn bind(&mut self, expected: &[Token], came: &[Token]) {
+        for token in expected {
+            let Token::Pair(key, name) = token else {
+                continue;
+            };
+            let value = came.iter().find_map(|token| match token {
+                Token::Pair(present, value) if present == key => Some(value),
+                _ => None,
+            });
+            if is_name(name)
+                && let Some(value) = value
+            {
+                self.bound.insert(name.clone(), value.clone());
+            }
         }
     }
 
@@ -437,6 +465,11 @@ impl Runner {
     }
 }
 
+/// Whether a value is a name, `<id>`, for whatever comes.
+fn is_name(value: &str) -> bool {
+    value.len() > 2 && value.starts_with('<') && value.ends_with('>')
+}
+
 fn text(packet: &[Token]) -> String {
     let words: Vec<_> = packet.iter().map(Token::to_string).collect();
     words.join(" ")
@@ -444,7 +477,8 @@ fn text(packet: &[Token]) -> String {
 
 /// Words have to agree in their order, pairs as a set; `*` stands for any value.
 fn matches(expected: &[Token], came: &[Token]) -> bool {
-    let agrees = |expected: &str, came: &str| expected == "*" || expected == came;
+    let agrees =
+        |expected: &str, came: &str| expected == "*" || is_name(expected) || expected == came;
     let words = |tokens: &[Token]| -> Vec<String> {
         tokens
             .iter()
