@@ -37,13 +37,14 @@ pub(crate) fn begin(
         let plan = Err(Refusal::NotAuthorized);
         return Pending { plan, position: None, acknowledgement: Acknowledgement::None };
     };
-    let plan = shared.broker.plan_publish(worker, request.message, Origin::Client(identity));
+    let acknowledgement = request.acknowledgement;
+    let plan = shared.broker.plan_publish(worker, request, Origin::Client(identity));
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
         Ok(Err(StorageFault)) => (Err(Refusal::NotStored), None),
         Err(refusal) => (Err(refusal), None),
     };
-    Pending { plan, position, acknowledgement: request.acknowledgement }
+    Pending { plan, position, acknowledgement }
 }
 
 /// Applies and acknowledges what is safe of the publishes of a connection, in their order; false if
