@@ -66,6 +66,17 @@ scripts! {
         session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
         too_many_sessions user_name_and_password
     }
+    session {
+        clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
+        ends_with_its_connection expires expires_3x expiry_in_disconnect kept
+        publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
+        versions_share_a_session
+    }
+    will {
+        after_keep_alive after_lost_connection after_protocol_error after_takeover delay
+        delay_ends_with_session delay_is_capped discarded disconnect_expiry_and_delay
+        disconnect_with_will limits no_local not_allowed properties retain takeover_within_delay
+    }
 }
 
 fn run(path: &str) {
