@@ -178,7 +178,7 @@ impl Packet<'_> {
 
     /// The Remaining Length, as it is written and as Rust counts bytes.
     fn body_len(&self, version: ProtocolVersion) -> Result<(u32, usize), EncodeError> {
-        if version.is_v5() {
+        if version.is_v5() || matches!(self, Self::Suback(_)) {
             self.check_reason_codes()?;
         }
         let mut counter = Counter::default();
@@ -186,7 +186,8 @@ impl Packet<'_> {
         Ok((length_to_write(counter.0)?, counter.0))
     }
 
-    /// A packet has only the reason codes that the standard lists for it; 3.x has codes of its own.
+    /// A packet has only the reason codes that the standard lists for it. In 3.x only SUBACK's travel
+    /// as they are.
     fn check_reason_codes(&self) -> Result<(), EncodeError> {
         let codes = match self {
             Self::Connack(packet) => from_ref(&packet.reason_code),

@@ -111,8 +111,9 @@ pub(crate) fn write_own_properties(
     Ok(())
 }
 
-/// The first byte of a PUBLISH (section 3.3.1).
+/// The first byte of a PUBLISH (section 3.3.1); DUP is 0 at QoS 0 [MQTT-3.3.1-2].
 pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
+    let dup = dup && qos as u8 > 0;
     (PacketType::Publish as u8) << 4 | (dup as u8) << 3 | (qos as u8) << 1 | retain as u8
 }
 

@@ -299,7 +299,7 @@ fn publish(topic_name: &'static str, payload: &'static [u8]) -> Publish<'static>
     }
 }
 
-// [v3 MQTT-2.3.1-5] [v3 MQTT-3.3.2-1]
+// [v3 MQTT-2.3.1-5] [v3 MQTT-3.3.1-2] [v3 MQTT-3.3.2-1]
 #[test]
 fn publish_3x() {
     for version in [V31, V311] {
@@ -325,8 +325,9 @@ fn publish_3x() {
             &Packet::Publish(again),
             "3D 09 00 03 'a/b' 00 0A 'hi'",
         );
-        // No Packet Identifier at QoS 0, whatever the fields say.
+        // Neither DUP nor Packet Identifier at QoS 0, whatever the fields say.
         let stray = Publish {
+            dup: true,
             packet_id: Some(id()),
             ..plain
         };
@@ -336,10 +337,18 @@ fn publish_3x() {
     }
 }
 
-// [v5 MQTT-2.2.1-2] [v5 MQTT-2.2.2-1] [v5 MQTT-3.3.2-1]
+// [v5 MQTT-2.2.1-2] [v5 MQTT-2.2.2-1] [v5 MQTT-3.3.1-2] [v5 MQTT-3.3.2-1]
 #[test]
 fn publish_5() {
     let plain = publish("a/b", b"hi");
+    let stray = Publish {
+        dup: true,
+        packet_id: Some(id()),
+        ..plain
+    };
+    let mut bytes = Vec::new();
+    Packet::Publish(stray).encode(V5, &mut bytes).unwrap();
+    assert_eq!(bytes, wire("30 08 00 03 'a/b' 00 'hi'"));
     check(V5, &Packet::Publish(plain), "30 08 00 03 'a/b' 00 'hi'");
     let retained = Publish {
         retain: true,
@@ -521,12 +530,15 @@ fn suback_all_versions() {
     let plain = Packet::Suback(suback(&codes));
     for version in [V31, V311] {
         check(version, &plain, "90 06 00 0A 00 02 80 01");
-        // 3.x has one code for all failures.
-        for &code in ReasonCode::ALL.iter().filter(|code| code.is_error()) {
+        // 3.x has one code for all failures, and none but these.
+        for &code in ReasonCode::ALL {
             let mut bytes = Vec::new();
-            let refused = Packet::Suback(suback(&[code]));
-            refused.encode(version, &mut bytes).unwrap();
-            assert_eq!(bytes, wire("90 03 00 0A 80"));
+            let one = Packet::Suback(suback(&[code]));
+            let written = one.encode(version, &mut bytes).is_ok();
+            assert_eq!(written, code.is_legal_in(crate::PacketType::Suback));
+            let number = if code.is_error() { 0x80 } else { code as u8 };
+            let expected = wire(&format!("90 03 00 0A {number:02X}"));
+            assert!(!written || bytes == expected, "{code}");
         }
     }
     check(V5, &plain, "90 07 00 0A 00 00 02 80 01");
