@@ -4,9 +4,7 @@ use std::num::NonZeroU32;
 
 use super::publish::{first_byte, packet_id_of, write_own_properties};
 use crate::primitive::{Counter, length_to_write, variable_byte_integer_len};
-use crate::{
-    EncodeError, PacketIdentifier, ProtocolVersion, QoS, Sink, SubscriptionIdentifiers, TopicName,
-};
+use crate::{EncodeError, PacketIdentifier, ProtocolVersion, QoS, Sink, SubscriptionIdentifiers};
 
 /// A PUBLISH of a message whose properties are encoded already, so that what is the same for all
 /// subscribers is copied and only what differs is written.
@@ -20,8 +18,8 @@ pub struct ForwardedPublish<'a> {
     pub qos: QoS,
     /// RETAIN.
     pub retain: bool,
-    /// Topic Name; [`TopicName::EMPTY`] where the topic alias stands for it.
-    pub topic: TopicName<'a>,
+    /// The bytes of a [`TopicName`](crate::TopicName); none where the topic alias stands for it.
+    pub topic: &'a [u8],
     /// Packet Identifier; there is one if the QoS is 1 or 2.
     pub packet_id: Option<PacketIdentifier>,
     /// Message Expiry Interval, in seconds: what is left of it.
@@ -84,10 +82,10 @@ impl ForwardedPublish<'_> {
         let packet_id = packet_id_of(self.qos, self.packet_id)?;
         let properties = usize::try_from(lengths.properties).unwrap_or(usize::MAX);
         // 13: first byte, two lengths of at most 4 bytes, topic length, packet identifier.
-        out.reserve(13 + self.topic.as_str().len() + properties + payload.len());
+        out.reserve(13 + self.topic.len() + properties + payload.len());
         out.put_u8(first_byte(self.dup, self.qos, self.retain));
         out.put_variable_byte_integer(lengths.remaining);
-        out.put_binary(self.topic.as_str().as_bytes())?;
+        out.put_binary(self.topic)?;
         if let Some(packet_id) = packet_id {
             out.put_u16(packet_id.as_u16());
         }
@@ -111,7 +109,7 @@ impl ForwardedPublish<'_> {
     }
 
     fn lengths(&self, version: ProtocolVersion) -> Result<Lengths, EncodeError> {
-        let mut remaining = 2 + self.topic.as_str().len() + self.payload.len();
+        let mut remaining = 2 + self.topic.len() + self.payload.len();
         if self.qos != QoS::AtMostOnce {
             remaining += 2;
         }

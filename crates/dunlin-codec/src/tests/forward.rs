@@ -23,7 +23,7 @@ fn check(publish: &Publish<'_>, identifiers: &[NonZeroU32]) {
         dup: publish.dup,
         qos: publish.qos,
         retain: publish.retain,
-        topic: publish.topic,
+        topic: publish.topic.as_str().as_bytes(),
         packet_id: publish.packet_id,
         message_expiry_interval: properties.message_expiry_interval,
         topic_alias: properties.topic_alias,

@@ -1,0 +1,7 @@
+//! One Network Connection: read, drive the core, write.
+
+mod read;
+mod task;
+mod write;
+
+pub(crate) use task::{Connection, run};
