@@ -222,6 +222,31 @@ fn codes_of_3x() {
     }
 }
 
+#[test]
+fn nearest_codes() {
+    use ReasonCode::*;
+    for packet_type in [PacketType::Connack, PacketType::Disconnect] {
+        for &code in ReasonCode::ALL {
+            let nearest = code.nearest_in(packet_type);
+            assert!(nearest.is_legal_in(packet_type), "{code} {packet_type}");
+            let is_legal = code.is_legal_in(packet_type);
+            assert_eq!(nearest == code, is_legal, "{code} {packet_type}");
+        }
+    }
+    let version = UnsupportedProtocolVersion;
+    assert_eq!(version.nearest_in(PacketType::Disconnect), ProtocolError);
+    assert_eq!(
+        TopicAliasInvalid.nearest_in(PacketType::Connack),
+        ProtocolError
+    );
+    let password = BadUserNameOrPassword;
+    assert_eq!(password.nearest_in(PacketType::Disconnect), NotAuthorized);
+    assert_eq!(
+        KeepAliveTimeout.nearest_in(PacketType::Connack),
+        UnspecifiedError
+    );
+}
+
 /// The code that goes into DISCONNECT or CONNACK for each error.
 #[test]
 fn codes_of_errors() {
