@@ -36,7 +36,9 @@ fn main() -> ExitCode {
                 &mut std::io::stdout(),
                 &mut std::io::stderr(),
             );
-            outcome.map_or(ExitCode::FAILURE, |outcome| ExitCode::from(outcome.exit_code()))
+            outcome.map_or(ExitCode::FAILURE, |outcome| {
+                ExitCode::from(outcome.exit_code())
+            })
         }
     }
 }

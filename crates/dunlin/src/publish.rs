@@ -12,7 +12,6 @@ use dunlin_core::error::Refusal;
 use dunlin_core::input::{Acknowledgement, PublishRequest};
 use dunlin_core::output::Output;
 use dunlin_core::storage::{Position, StorageFault, Stored};
-use dunlin_core::time::Time;
 use dunlin_core::worker::{Publication, Worker};
 
 use crate::shared::Shared;
@@ -35,29 +34,39 @@ pub(crate) fn begin(
 ) -> Pending {
     let Some(identity) = connection.identity() else {
         let plan = Err(Refusal::NotAuthorized);
-        return Pending { plan, position: None, acknowledgement: Acknowledgement::None };
+        return Pending {
+            plan,
+            position: None,
+            acknowledgement: Acknowledgement::None,
+        };
     };
     let acknowledgement = request.acknowledgement;
-    let plan = shared.broker.plan_publish(worker, request, Origin::Client(identity));
+    let plan = shared
+        .broker
+        .plan_publish(worker, request, Origin::Client(identity));
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
         Ok(Err(StorageFault)) => (Err(Refusal::NotStored), None),
         Err(refusal) => (Err(refusal), None),
     };
-    Pending { plan, position, acknowledgement }
+    Pending {
+        plan,
+        position,
+        acknowledgement,
+    }
 }
 
 /// Applies and acknowledges what is safe of the publishes of a connection, in their order; false if
 /// some are not safe yet.
 pub(crate) fn finish(
     shared: &Shared,
-    (worker, now): (&mut Worker, Time),
+    worker: &mut Worker,
     connection: &mut Connection,
     pending: &mut VecDeque<Pending>,
     out: &mut Output,
 ) -> bool {
     while let Some(first) = pending.pop_front() {
-        if let Some(first) = finish_one(shared, (worker, now), connection, first, out) {
+        if let Some(first) = finish_one(shared, worker, connection, first, out) {
             pending.push_front(first);
             return false;
         }
@@ -68,12 +77,16 @@ pub(crate) fn finish(
 /// Applies and acknowledges one publish, if it is safe; gives it back if it is not yet.
 pub(crate) fn finish_one(
     shared: &Shared,
-    (worker, now): (&mut Worker, Time),
+    worker: &mut Worker,
     connection: &mut Connection,
     pending: Pending,
     out: &mut Output,
 ) -> Option<Pending> {
-    let Pending { plan, position, acknowledgement } = pending;
+    let Pending {
+        plan,
+        position,
+        acknowledgement,
+    } = pending;
     let plan = match plan {
         Ok(plan) => plan,
         Err(refusal) => {
@@ -81,10 +94,13 @@ pub(crate) fn finish_one(
             return None;
         }
     };
-    match (proof(shared, &plan, position), Forwarded::nothing_to_do(&plan)) {
+    match (
+        proof(shared, &plan, position),
+        Forwarded::nothing_to_do(&plan),
+    ) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let receipt = shared.broker.apply(worker, now, committed);
+            let receipt = shared.broker.apply(worker, committed);
             connection.acknowledge(acknowledgement, receipt, out);
             None
         }
@@ -92,7 +108,11 @@ pub(crate) fn finish_one(
             connection.refuse(acknowledgement, Refusal::NotStored, out);
             None
         }
-        (Ok(None), _) | (_, None) => Some(Pending { plan: Ok(plan), position, acknowledgement }),
+        (Ok(None), _) | (_, None) => Some(Pending {
+            plan: Ok(plan),
+            position,
+            acknowledgement,
+        }),
     }
 }
 
@@ -120,14 +140,17 @@ pub(crate) fn begin_publication(
 /// Applies a message of the broker, if it is safe; gives it back if it is not yet.
 pub(crate) fn finish_publication(
     shared: &Shared,
-    (worker, now): (&mut Worker, Time),
+    worker: &mut Worker,
     pending: PendingPublication,
 ) -> Option<PendingPublication> {
     let PendingPublication { plan, position } = pending;
-    match (proof(shared, &plan, position), Forwarded::nothing_to_do(&plan)) {
+    match (
+        proof(shared, &plan, position),
+        Forwarded::nothing_to_do(&plan),
+    ) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let _acknowledged_to_nobody = shared.broker.apply(worker, now, committed);
+            let _acknowledged_to_nobody = shared.broker.apply(worker, committed);
             None
         }
         (Err(StorageFault), _) => None,

@@ -59,8 +59,11 @@ impl Server {
         config: &Config,
         authenticator: Box<dyn Authenticator>,
     ) -> Result<Self, StartError> {
-        let listeners: Vec<_> =
-            config.listeners.iter().map(Listener::bind).collect::<Result<_, _>>()?;
+        let listeners: Vec<_> = config
+            .listeners
+            .iter()
+            .map(Listener::bind)
+            .collect::<Result<_, _>>()?;
         let addresses = listeners.iter().map(Listener::address).collect();
         let workers = config.workers.count().get().min(WORKERS_MAX);
         let seed = random()?;
@@ -69,13 +72,19 @@ impl Server {
             storage: Box::new(MemoryStorage),
             authenticator,
             clock: Clock::start(),
-            mailboxes: std::iter::repeat_with(Mailbox::default).take(workers).collect(),
+            mailboxes: std::iter::repeat_with(Mailbox::default)
+                .take(workers)
+                .collect(),
             timeouts: Timeouts {
                 partial_packet: config.mqtt.partial_packet_timeout,
                 close: CLOSE_TIMEOUT,
             },
         });
-        let mut server = Self { shared, addresses, threads: Vec::new() };
+        let mut server = Self {
+            shared,
+            addresses,
+            threads: Vec::new(),
+        };
         let patience = config.shutdown.timeout;
         let mut listeners = Some(listeners);
         for index in 0..workers {
@@ -100,7 +109,10 @@ impl Server {
         let shared = Arc::clone(&self.shared);
         let (sender, started) = mpsc::sync_channel(1);
         let work = move || {
-            let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build();
             let runtime = match runtime {
                 Ok(runtime) => runtime,
                 Err(error) => {
@@ -119,10 +131,16 @@ impl Server {
                         spawn_local(listener.run(Rc::clone(&worker)))
                     })
                     .collect();
-                worker.run(patience, move || accepting.iter().for_each(|task| task.abort())).await;
+                worker
+                    .run(patience, move || {
+                        accepting.iter().for_each(|task| task.abort())
+                    })
+                    .await;
             });
         };
-        let thread = std::thread::Builder::new().name(format!("dunlin-worker-{index}")).spawn(work);
+        let thread = std::thread::Builder::new()
+            .name(format!("dunlin-worker-{index}"))
+            .spawn(work);
         self.threads.push(thread.map_err(StartError::Worker)?);
         match started.recv() {
             Ok(Ok(())) => Ok(()),

@@ -17,7 +17,7 @@ use slab::Slab;
 use tokio::task::spawn_local;
 use tracing::warn;
 
-use crate::connection::{self, Connection};
+use crate::connection::{self, Connection, Flushed};
 use crate::publish::{self, PendingPublication};
 use crate::shared::{Command, ListenerState, Shared};
 use crate::timers::{TICK, Tick, Wheel};
@@ -78,7 +78,11 @@ impl Worker {
     /// Runs something of the core.
     pub(crate) fn with_core<T>(&self, now: Time, run: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let mut core = self.core.borrow_mut();
-        let mut context = Context { broker: &self.shared.broker, worker: &mut core, now };
+        let mut context = Context {
+            broker: &self.shared.broker,
+            worker: &mut core,
+            now,
+        };
         run(&mut context)
     }
 
@@ -102,7 +106,11 @@ impl Worker {
     }
 
     /// Serves a connection from now on.
-    pub(crate) fn serve(self: &Rc<Self>, stream: tokio::net::TcpStream, listener: Arc<ListenerState>) {
+    pub(crate) fn serve(
+        self: &Rc<Self>,
+        stream: tokio::net::TcpStream,
+        listener: Arc<ListenerState>,
+    ) {
         let now = self.now();
         let connection = {
             let mut connections = self.connections.borrow_mut();
@@ -118,7 +126,10 @@ impl Worker {
         let worker = Rc::clone(self);
         spawn_local(async move {
             // The guard also runs when the task panics: that ends this connection and no other.
-            let _end = EndOfConnection { worker: Rc::clone(&worker), connection: Rc::clone(&connection) };
+            let _end = EndOfConnection {
+                worker: Rc::clone(&worker),
+                connection: Rc::clone(&connection),
+            };
             connection::run(&worker, &connection).await;
         });
     }
@@ -157,17 +168,18 @@ impl Worker {
 
     /// Notes that a connection waits for the store.
     pub(crate) fn commit_later(&self, connection: &Rc<Connection>) {
-        self.committing.borrow_mut().push_back(Rc::clone(connection));
+        self.committing
+            .borrow_mut()
+            .push_back(Rc::clone(connection));
     }
 
     /// Passes on what the last inputs made: messages of the broker, and news for connections.
-    pub(crate) fn pass_on(&self, now: Time) {
+    pub(crate) fn pass_on(&self) {
         let mut core = self.core.borrow_mut();
         while let Some(publication) = core.next_publication() {
             let pending = publish::begin_publication(&self.shared, &mut core, publication);
-            let left = pending.and_then(|pending| {
-                publish::finish_publication(&self.shared, (&mut core, now), pending)
-            });
+            let left = pending
+                .and_then(|pending| publish::finish_publication(&self.shared, &mut core, pending));
             self.publications.borrow_mut().extend(left);
         }
         if !core.has_notices() {
@@ -203,7 +215,9 @@ impl Worker {
         };
         notices.sort_by_key(worker);
         for batch in notices.chunk_by(|one, other| worker(one) == worker(other)) {
-            let mailbox = batch.first().and_then(|first| self.shared.mailboxes.get(worker(first)));
+            let mailbox = batch
+                .first()
+                .and_then(|first| self.shared.mailboxes.get(worker(first)));
             if let Some(mailbox) = mailbox {
                 mailbox.put(batch.iter().copied().map(Command::Notice));
             }
@@ -212,12 +226,17 @@ impl Worker {
 
     /// Writes what the listed connections have to send. A panic ends that connection only.
     pub(crate) fn flush(&self) {
+        let now = self.now();
         let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
         for connection in batch.drain(..) {
             connection.unlist();
-            if catch_unwind(AssertUnwindSafe(|| connection.flush(self))).is_err() {
-                warn!("a defect of the broker: sending to a connection panicked; the connection ends");
-                connection.abort();
+            match catch_unwind(AssertUnwindSafe(|| connection.flush(self, now))) {
+                Ok(Flushed::Done) => {}
+                Ok(Flushed::More) => self.flush_later(&connection),
+                Err(_) => {
+                    warn!("a defect of the broker: sending panicked; the connection ends");
+                    connection.abort();
+                }
             }
         }
         let mut to_flush = self.to_flush.borrow_mut();
@@ -230,7 +249,10 @@ impl Worker {
     async fn run_flush(self: Rc<Self>) {
         std::future::poll_fn(|context| {
             let mut waker = self.flush_waker.borrow_mut();
-            if waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+            if waker
+                .as_ref()
+                .is_none_or(|waker| !waker.will_wake(context.waker()))
+            {
                 *waker = Some(context.waker().clone());
             }
             drop(waker);
@@ -261,10 +283,14 @@ impl Worker {
             }
             // One worker is enough for what no connection has.
             while self.index == 0
-                && self.shared.broker.poll_timeout().is_some_and(|at| at <= now)
+                && self
+                    .shared
+                    .broker
+                    .poll_timeout()
+                    .is_some_and(|at| at <= now)
             {
                 self.with_core(now, |context| context.broker.handle_timeout(context));
-                self.pass_on(now);
+                self.pass_on();
                 tokio::task::yield_now().await;
             }
             self.finish_commits(now);
@@ -275,20 +301,24 @@ impl Worker {
     fn finish_commits(&self, now: Time) {
         let waiting = self.publications.borrow().len();
         for _ in 0..waiting {
-            let Some(pending) = self.publications.borrow_mut().pop_front() else { break };
+            let Some(pending) = self.publications.borrow_mut().pop_front() else {
+                break;
+            };
             let mut core = self.core.borrow_mut();
-            let left = publish::finish_publication(&self.shared, (&mut core, now), pending);
+            let left = publish::finish_publication(&self.shared, &mut core, pending);
             self.publications.borrow_mut().extend(left);
         }
         let waiting = self.committing.borrow().len();
         for _ in 0..waiting {
-            let Some(connection) = self.committing.borrow_mut().pop_front() else { break };
+            let Some(connection) = self.committing.borrow_mut().pop_front() else {
+                break;
+            };
             if !connection.finish_commits(self, now) {
                 self.commit_later(&connection);
             }
             self.flush_later(&connection);
         }
-        self.pass_on(now);
+        self.pass_on();
     }
 
     /// Serves until the broker ends and every connection is gone, or `patience` after that.
@@ -340,12 +370,15 @@ impl Worker {
         let now = self.now();
         let connections: Vec<_> = {
             let connections = self.connections.borrow();
-            connections.iter().map(|(_, connection)| Rc::clone(connection)).collect()
+            connections
+                .iter()
+                .map(|(_, connection)| Rc::clone(connection))
+                .collect()
         };
         for connection in &connections {
             connection.shut_down(self, now);
         }
-        self.pass_on(now);
+        self.pass_on();
         drop(connections);
         let all_gone = async {
             while !self.connections.borrow().is_empty() {
@@ -354,7 +387,10 @@ impl Worker {
         };
         if tokio::time::timeout(patience, all_gone).await.is_err() {
             let left = self.connections.borrow().len();
-            warn!(connections = left, "clients did not take what was sent to them in time");
+            warn!(
+                connections = left,
+                "clients did not take what was sent to them in time"
+            );
         }
     }
 }
@@ -372,7 +408,7 @@ impl Drop for EndOfConnection {
         let removed = worker.connections.borrow_mut().try_remove(slot);
         debug_assert!(removed.is_some());
         self.connection.end(worker);
-        worker.pass_on(worker.now());
+        worker.pass_on();
     }
 }
 

@@ -25,7 +25,9 @@ pub(crate) fn run(
         info!("{} = {} ({})", changed.path, changed.value, changed.source);
     }
     refuse_directory(&loaded)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         // Before the broker starts: a signal that comes early must not be lost.
         let mut terminate = signal(SignalKind::terminate())?;
@@ -68,7 +70,10 @@ fn first_try(address: SocketAddr) -> String {
 
 /// A directory that someone named is not silently left empty.
 fn refuse_directory(loaded: &Loaded) -> Result<(), StartError> {
-    let is_named = loaded.changed.iter().any(|changed| changed.path == "store.data_dir");
+    let is_named = loaded
+        .changed
+        .iter()
+        .any(|changed| changed.path == "store.data_dir");
     if is_named && loaded.config.store != StoreConfig::Ephemeral {
         return Err(StartError::NoStore);
     }
@@ -89,7 +94,9 @@ fn begin_log(loaded: &Loaded) {
         .with_writer(std::io::stderr)
         .with_target(false);
     match log.format {
-        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => subscriber
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
         LogFormat::Json => subscriber.json().init(),
     }
 }

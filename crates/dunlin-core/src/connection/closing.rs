@@ -1,6 +1,6 @@
 //! The end of a connection, from either side, with or without its will (sections 3.14 and 4.13).
 
-use dunlin_codec::{Disconnect, DisconnectProperties, Packet, ReasonCode};
+use dunlin_codec::{Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode};
 
 use super::{Connected, Connection, State, v3};
 use crate::broker::Ending;
@@ -138,6 +138,7 @@ impl Connected {
         if !self.version.is_v5() {
             return;
         }
+        let reason_code = reason_code.nearest_in(PacketType::Disconnect);
         if !text.is_empty() && self.wants_problems {
             let properties = DisconnectProperties {
                 reason_string: Some(text),

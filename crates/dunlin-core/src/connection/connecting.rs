@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin_codec::{
     Auth, AuthProperties, Connack, ConnackProperties, Connect, DecodeError, Limits, Packet,
-    ProtocolVersion, ReasonCode, Will as WillFields, decode,
+    PacketType, ProtocolVersion, ReasonCode, Will as WillFields, decode,
 };
 
 use super::topic_alias::{InboundAliases, OutboundAliases};
@@ -180,6 +180,7 @@ impl Connection {
         if !v3::has_connect_return_code(reader.version, reason_code) {
             return Outcome::Close;
         }
+        let reason_code = reason_code.nearest_in(PacketType::Connack);
         let properties = ConnackProperties::default();
         let connack = Connack {
             session_present: false,

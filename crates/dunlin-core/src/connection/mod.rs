@@ -255,7 +255,8 @@ impl Connection {
     }
 
     /// Appends what waits for the client and may be sent now: messages to be sent again, retained
-    /// messages, queued messages. True if more waits for room in `out`.
+    /// messages, queued messages. True if more can be sent when there is room in `out`, or when others
+    /// had their turn.
     pub fn poll_output(&mut self, context: &mut Context<'_>, out: &mut Output) -> bool {
         match &mut self.state {
             State::Connected(connected) => connected.poll_output(context, self.id, out),

@@ -27,6 +27,9 @@ const PAGE_SCANNED_MAX: usize = 4096;
 /// Queued messages that are sent before retained ones have their turn.
 const TURN_MESSAGES_MAX: usize = 64;
 
+/// Turns of one connection before others have theirs.
+const TURNS_MAX: usize = 16;
+
 /// What stopped the sending of queued messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -49,7 +52,7 @@ impl Connected {
     ) -> bool {
         let broker = context.broker;
         let out_max = broker.settings().session.outbox_bytes_max;
-        loop {
+        for _ in 0..TURNS_MAX {
             let (stop, page) = {
                 let session = Arc::clone(&self.session);
                 let Some(mut state) = session.lock_for(connection) else {
@@ -86,6 +89,7 @@ impl Connected {
                 None => return false,
             }
         }
+        true
     }
 
     /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1].
@@ -254,7 +258,7 @@ impl Connected {
             let retained = context.broker.retained.read();
             let after = cursor.after.as_deref();
             let limits = (messages_max, PAGE_SCANNED_MAX);
-            retained.page(filter, after, cursor.as_of, context.now, limits)
+            retained.page(filter, after, (cursor.as_of, context.now), limits)
         });
         let session = Arc::clone(&self.session);
         let Some(mut state) = session.lock_for(connection) else {

@@ -13,12 +13,16 @@ impl Authenticator for Anonymous {
     fn decide(&self, attempt: &Attempt, listener_allows_anonymous: bool) -> Decision {
         if attempt.method.is_some() {
             // No mechanism is there that the method could name [MQTT-4.12.0-1].
-            return Decision::Deny { reason_code: ReasonCode::BadAuthenticationMethod };
+            return Decision::Deny {
+                reason_code: ReasonCode::BadAuthenticationMethod,
+            };
         }
         if listener_allows_anonymous {
             Decision::Allow { data: None }
         } else {
-            Decision::Deny { reason_code: ReasonCode::NotAuthorized }
+            Decision::Deny {
+                reason_code: ReasonCode::NotAuthorized,
+            }
         }
     }
 }

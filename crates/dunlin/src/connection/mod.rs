@@ -5,3 +5,4 @@ mod task;
 mod write;
 
 pub(crate) use task::{Connection, run};
+pub(crate) use write::Flushed;

@@ -90,7 +90,7 @@ impl Inner {
             }
         }
         drop(buffer);
-        worker.pass_on(now);
+        worker.pass_on();
         worker.flush_later(connection);
         Poll::Ready(!is_full)
     }
@@ -144,7 +144,7 @@ impl Inner {
                 let packet = Bytes::from(std::mem::take(&mut self.input.rest));
                 self.input.since = None;
                 self.handle_large(worker, connection, now, &packet);
-                worker.pass_on(now);
+                worker.pass_on();
                 worker.flush_later(connection);
             }
             Ok(_) => {}
@@ -194,7 +194,9 @@ impl Inner {
             let packet = match fixed_header(rest, &limits) {
                 Ok(None) => break,
                 Ok(Some(header)) => {
-                    let Some(body) = body(rest, &header) else { break };
+                    let Some(body) = body(rest, &header) else {
+                        break;
+                    };
                     consumed += header.packet_len();
                     publishes += usize::from(header.packet_type == PacketType::Publish);
                     decode_body(&header, body, self.core.version(), &limits)
@@ -208,12 +210,15 @@ impl Inner {
             }
             if publishes >= PUBLISHES_UNTIL_FLUSH {
                 publishes = 0;
-                worker.pass_on(now);
-                self.flush(worker);
+                worker.pass_on();
+                let _listed_again_after_this_read = self.flush(worker, now);
                 worker.flush();
             }
         }
-        Handled { consumed, goes_on: self.phase == Phase::Open }
+        Handled {
+            consumed,
+            goes_on: self.phase == Phase::Open,
+        }
     }
 
     /// Gives one packet, or what was wrong with it, to the core, and does what the core asks for.
@@ -227,13 +232,17 @@ impl Inner {
     ) {
         let shared = &worker.shared;
         let outcome = worker.with_core(now, |context| {
-            let Self { core, out, pending, .. } = self;
+            let Self {
+                core, out, pending, ..
+            } = self;
             let mut outcome = match packet {
                 Ok(packet) => core.handle_packet(context, packet, payload, out),
                 Err(error) => core.handle_decode_error(context, error, out),
             };
             if let Outcome::Authenticate(attempt) = &outcome {
-                let decision = shared.authenticator.decide(attempt, connection.allows_anonymous());
+                let decision = shared
+                    .authenticator
+                    .decide(attempt, connection.allows_anonymous());
                 outcome = core.handle_decision(context, &decision, out);
             }
             let Outcome::Publish(request) = outcome else {
@@ -242,7 +251,7 @@ impl Inner {
             let begun = publish::begin(shared, context.worker, core, request);
             let was_idle = pending.is_empty();
             let left = if was_idle {
-                publish::finish_one(shared, (context.worker, now), core, begun, out)
+                publish::finish_one(shared, context.worker, core, begun, out)
             } else {
                 Some(begun)
             };

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, info};
 
 use super::read::Input;
+use super::write::Flushed;
 use crate::publish::{self, Pending};
 use crate::shared::ListenerState;
 use crate::timers::Tick;
@@ -134,8 +135,9 @@ impl Connection {
                 Phase::Closing(_) => {}
                 Phase::Open => {
                     let partial_since = inner.input.partial_since();
-                    let is_stuck = partial_since
-                        .is_some_and(|since| since.after(worker.shared.timeouts.partial_packet) <= now);
+                    let is_stuck = partial_since.is_some_and(|since| {
+                        since.after(worker.shared.timeouts.partial_packet) <= now
+                    });
                     let outcome = worker.with_core(now, |context| {
                         if is_stuck {
                             inner.core.handle_packet_timeout(context, &mut inner.out)
@@ -147,7 +149,7 @@ impl Connection {
                 }
             }
         }
-        worker.pass_on(now);
+        worker.pass_on();
         worker.flush_later(self);
         worker.look_again(self, self.deadline(worker, now));
     }
@@ -174,7 +176,9 @@ impl Connection {
             let inner = &mut *inner;
             if inner.phase == Phase::Open {
                 let outcome = worker.with_core(now, |context| {
-                    inner.core.close(context, ReasonCode::ServerShuttingDown, &mut inner.out)
+                    inner
+                        .core
+                        .close(context, ReasonCode::ServerShuttingDown, &mut inner.out)
                 });
                 inner.close_if(&outcome, worker, now);
             }
@@ -190,17 +194,20 @@ impl Connection {
         if inner.pending.len() >= PENDING_MAX {
             inner.wake();
         }
-        let Inner { core, pending, out, .. } = &mut *inner;
+        let Inner {
+            core, pending, out, ..
+        } = &mut *inner;
         worker.with_core(now, |context| {
-            publish::finish(&worker.shared, (context.worker, now), core, pending, out)
+            publish::finish(&worker.shared, context.worker, core, pending, out)
         })
     }
 
     /// Asks the core what waits to be sent, and writes as much as the socket takes.
-    pub(crate) fn flush(&self, worker: &Worker) {
-        if let Ok(mut inner) = self.inner.try_borrow_mut() {
-            inner.flush(worker);
-        }
+    pub(crate) fn flush(&self, worker: &Worker, now: Time) -> Flushed {
+        // Busy means that it is in the middle of a read, after which it is listed again.
+        self.inner
+            .try_borrow_mut()
+            .map_or(Flushed::Done, |mut inner| inner.flush(worker, now))
     }
 
     /// Gives the connection up where it stands.
@@ -273,7 +280,11 @@ impl Inner {
     }
 
     fn remember(&mut self, context: &TaskContext<'_>) {
-        if self.waker.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+        if self
+            .waker
+            .as_ref()
+            .is_none_or(|waker| !waker.will_wake(context.waker()))
+        {
             self.waker = Some(context.waker().clone());
         }
     }
@@ -301,7 +312,7 @@ fn poll(
         match inner.stream.poll_write_ready(context) {
             Poll::Ready(Ok(())) => {
                 inner.is_blocked = false;
-                inner.flush(worker);
+                worker.flush_later(connection);
             }
             Poll::Ready(Err(_)) => inner.set_gone(),
             Poll::Pending => {}
@@ -347,7 +358,8 @@ impl Inner {
             return Poll::Ready(());
         }
         worker.look_again_by(connection, self.deadline(worker, worker.now()));
-        self.flush(worker);
+        let now = worker.now();
+        let _nothing_more_of_the_core = self.flush(worker, now);
         if self.phase == Phase::Gone {
             return Poll::Ready(());
         }

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 
 use dunlin_core::output::Output;
+use dunlin_core::time::Time;
 use tokio::net::TcpStream;
 
 use super::task::{Inner, Phase};
@@ -11,39 +12,43 @@ use crate::worker::Worker;
 /// Pieces that one vectored write takes.
 const SLICES_MAX: usize = 64;
 
+/// What a flush came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// Nothing is left, or what is left waits for the client.
+    Done,
+    /// More can be sent when others had their turn.
+    More,
+}
+
 impl Inner {
     /// Asks the core what waits to be sent, and writes as much as the socket takes.
-    pub(super) fn flush(&mut self, worker: &Worker) {
+    pub(super) fn flush(&mut self, worker: &Worker, now: Time) -> Flushed {
         if self.phase == Phase::Gone {
-            return;
+            return Flushed::Done;
         }
         if self.out.capacity() == 0 {
             self.out = Output::with_buffer(worker.take_buffer());
         }
-        loop {
-            let more = if self.phase == Phase::Open {
-                worker.with_core(worker.now(), |context| {
-                    self.core.poll_output(context, &mut self.out)
-                })
-            } else {
-                false
-            };
-            if self.is_blocked || self.out.is_empty() {
-                break;
-            }
+        let has_more = self.phase == Phase::Open
+            && worker.with_core(now, |context| self.core.poll_output(context, &mut self.out));
+        if !self.is_blocked && !self.out.is_empty() {
             match write(&self.stream, &mut self.out) {
-                Ok(true) if more => {}
-                Ok(true) => break,
+                Ok(true) => {}
                 Ok(false) => {
                     self.is_blocked = true;
                     self.wake();
-                    break;
                 }
-                Err(_) => return self.set_gone(),
+                Err(_) => self.set_gone(),
             }
         }
         if self.out.is_empty() {
             worker.give_buffer_back(self.out.take_buffer());
+        }
+        if has_more && !self.is_blocked {
+            Flushed::More
+        } else {
+            Flushed::Done
         }
     }
 }

@@ -26,14 +26,20 @@ impl Listener {
     pub(crate) fn bind(config: &ListenerConfig) -> Result<Self, StartError> {
         let Bind::Tcp(address) = config.bind;
         let bound = tcp::bind(address);
-        let (socket, address) =
-            bound.map_err(|source| StartError::Listen { bind: config.bind, source })?;
+        let (socket, address) = bound.map_err(|source| StartError::Listen {
+            bind: config.bind,
+            source,
+        })?;
         let state = Arc::new(ListenerState {
             allow_anonymous: config.allow_anonymous,
             connections_max: config.max_connections,
             connections: AtomicUsize::new(0),
         });
-        Ok(Self { socket, address, state })
+        Ok(Self {
+            socket,
+            address,
+            state,
+        })
     }
 
     /// The address, with the port that the operating system chose if it was left to it.

@@ -8,7 +8,9 @@ const START: u64 = 1_000_000;
 fn due(wheel: &mut Wheel, at: u64) -> Vec<u64> {
     let mut due = Vec::new();
     wheel.take_due(Time::from_millis(at), &mut due);
-    due.into_iter().map(|(_, ConnectionId(number))| number).collect()
+    due.into_iter()
+        .map(|(_, ConnectionId(number))| number)
+        .collect()
 }
 
 #[test]

@@ -19,7 +19,12 @@ fn attempt(method: Option<&str>) -> Attempt {
 fn the_listener_decides() {
     let decide = |allowed| Anonymous.decide(&attempt(None), allowed);
     assert_eq!(decide(true), Decision::Allow { data: None });
-    assert_eq!(decide(false), Decision::Deny { reason_code: ReasonCode::NotAuthorized });
+    assert_eq!(
+        decide(false),
+        Decision::Deny {
+            reason_code: ReasonCode::NotAuthorized
+        }
+    );
 }
 
 // [v5 MQTT-4.12.0-1]
