@@ -55,8 +55,8 @@ impl Connection {
                 }
             }
             State::Connecting(connecting) => {
-                let version = connecting.version();
-                let _: Outcome = self.refuse_connect(version, violation.reason_code(), out);
+                let reader = connecting.reader();
+                let _: Outcome = self.refuse_connect(reader, violation.reason_code(), out);
             }
             State::Connected(connected) => {
                 connected.send_disconnect(violation.reason_code(), &violation.to_string(), out);
@@ -106,8 +106,8 @@ impl Connection {
         match &self.state {
             State::Connected(connected) => connected.send_disconnect(reason_code, "", out),
             State::Connecting(connecting) => {
-                let version = connecting.version();
-                let _: Outcome = self.refuse_connect(version, ReasonCode::ServerUnavailable, out);
+                let reader = connecting.reader();
+                let _: Outcome = self.refuse_connect(reader, ReasonCode::ServerUnavailable, out);
             }
             State::New | State::Closed(_) => {}
         }
@@ -121,7 +121,7 @@ impl Connection {
         Outcome::Close
     }
 
-    fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
+    pub(super) fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
         let state = std::mem::replace(&mut self.state, State::Closed(reason));
         if let State::Connected(connected) = state {
             context

@@ -165,6 +165,12 @@ impl Connection {
             },
             State::Connecting(connecting) => match packet {
                 Packet::Auth(auth) => connecting.handle_auth(&auth),
+                Packet::Disconnect(disconnect) => {
+                    // It gave up the exchange (section 4.12).
+                    let reason = CloseReason::Disconnected(disconnect.reason_code);
+                    self.state = State::Closed(reason);
+                    return Outcome::Close;
+                }
                 Packet::Connect(_) => Err(Violation::SecondConnect),
                 _ => Err(Violation::NotConnected),
             },
