@@ -176,11 +176,11 @@ impl Connection {
         reason_code: ReasonCode,
         out: &mut Output,
     ) -> Outcome {
+        let reason_code = reason_code.nearest_in(PacketType::Connack);
         self.state = State::Closed(CloseReason::Refused(reason_code));
         if !v3::has_connect_return_code(reader.version, reason_code) {
             return Outcome::Close;
         }
-        let reason_code = reason_code.nearest_in(PacketType::Connack);
         let properties = ConnackProperties::default();
         let connack = Connack {
             session_present: false,

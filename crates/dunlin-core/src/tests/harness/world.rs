@@ -382,7 +382,7 @@ impl World {
         committed: Committed,
     ) {
         let worker = &mut self.workers[worker];
-        let receipt = self.broker.apply(worker, self.now, committed);
+        let receipt = self.broker.apply(worker, committed);
         if let Some((id, acknowledgement)) = origin
             && let Some(peer) = self.peers.get_mut(&id)
             && !peer.is_closed
