@@ -57,6 +57,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    auth {
+        exchange failure method_is_kept not_in_3x nothing_else_during_the_exchange packet_size
+        re_authentication re_authentication_fails without_a_method
+    }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
         client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
@@ -72,6 +76,12 @@ scripts! {
         receive_maximum_of_the_next_connection repeats_before_what_waited resend_timer slow_reader
         too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
         wrong_acknowledgements
+    }
+    error {
+        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
+        malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
+        reason_codes reason_string_and_packet_size response_topic server_keep_alive text
+        user_properties
     }
     publish {
         acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
