@@ -95,6 +95,11 @@ scripts! {
         topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
         topic_limits
     }
+    queue {
+        behind_a_full_window bytes drop_newest drop_oldest expired_make_room keep_last
+        keep_last_keeps_the_bounds only_qos_2_for_an_absent_client priorities
+        qos_0_for_an_absent_client refuse slow_reader
+    }
     retain {
         as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
         not_available outlives_session plain_message_changes_nothing receive_maximum removed
@@ -106,6 +111,12 @@ scripts! {
         ends_with_its_connection expires expires_3x expiry_in_disconnect kept
         publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
         versions_share_a_session
+    }
+    shared {
+        access dollar_topics durable_group durable_group_takes_back filters full_and_away
+        last_member_ends member_ends_its_session negative_acknowledgement no_local no_retained
+        one_member_each own_qos qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns
+        strategies subscribing_again
     }
     subscribe {
         again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
