@@ -123,6 +123,9 @@ impl DecodeError {
             Self::Malformed(Malformed::Topic(TopicError::Name(_))) => ReasonCode::TopicNameInvalid,
             Self::Malformed(_) => ReasonCode::MalformedPacket,
             Self::Protocol(ProtocolError::ProtocolName) => ReasonCode::UnsupportedProtocolVersion,
+            Self::Protocol(ProtocolError::PropertyValue(PropertyId::TopicAlias)) => {
+                ReasonCode::TopicAliasInvalid
+            }
             Self::Protocol(_) => ReasonCode::ProtocolError,
             Self::PacketTooLarge { .. } => ReasonCode::PacketTooLarge,
             Self::UnsupportedProtocolVersion { .. } => ReasonCode::UnsupportedProtocolVersion,
@@ -140,6 +143,9 @@ pub enum EncodeError {
     /// The packet would be longer than a Remaining Length can say.
     #[error("a packet of {0} bytes is longer than the protocol allows")]
     PacketTooLong(usize),
+    /// A PUBLISH of QoS 1 or 2 has no packet identifier.
+    #[error("a PUBLISH of QoS 1 or 2 has no packet identifier")]
+    NoPacketIdentifier,
     /// The packet does not exist in this version of the protocol.
     #[error("this packet does not exist in MQTT 3.x")]
     NotInVersion,
@@ -150,7 +156,9 @@ impl EncodeError {
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
             Self::FieldTooLong(_) | Self::PacketTooLong(_) => ReasonCode::PacketTooLarge,
-            Self::NotInVersion => ReasonCode::ImplementationSpecificError,
+            Self::NoPacketIdentifier | Self::NotInVersion => {
+                ReasonCode::ImplementationSpecificError
+            }
         }
     }
 }

@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it is 0 [MQTT-2.2.1-3] or cut off.
     pub fn packet_identifier(&mut self) -> Result<PacketIdentifier, DecodeError> {
-        PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero.into())
+        Ok(PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero)?)
     }
 
     /// Binary Data (section 1.5.6).
@@ -168,6 +168,14 @@ pub const fn variable_byte_integer_len(value: u32) -> usize {
         16_384..=2_097_151 => 3,
         _ => 4,
     }
+}
+
+/// A length as it is written: one that a Variable Byte Integer can say.
+pub(crate) fn length_to_write(length: usize) -> Result<u32, EncodeError> {
+    u32::try_from(length)
+        .ok()
+        .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
+        .ok_or(EncodeError::PacketTooLong(length))
 }
 
 /// Where the fields of a packet are written: a buffer, or a [`Counter`] to learn their length first.

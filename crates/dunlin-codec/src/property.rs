@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::{Malformed, ProtocolError};
-use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX};
+use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX, length_to_write};
 use crate::{DecodeError, EncodeError, Limits, QoS, Reader, Sink, TopicName};
 
 /// Where properties stand: a packet, or the Will Properties inside CONNECT.
@@ -34,6 +34,12 @@ macro_rules! wire {
     };
     (read u16 $r:ident $id:ident) => {
         $r.u16()?
+    };
+    (read Alias $r:ident $id:ident) => {
+        match $r.u16()? {
+            0 => return Err(bad_value($id)),
+            alias => alias,
+        }
     };
     (read bool $r:ident $id:ident) => {
         match $r.u8()? {
@@ -76,6 +82,9 @@ macro_rules! wire {
     (write u16 $s:ident $v:ident) => {
         $s.put_u16($v)
     };
+    (write Alias $s:ident $v:ident) => {
+        $s.put_u16($v)
+    };
     (write bool $s:ident $v:ident) => {
         $s.put_u8(u8::from($v))
     };
@@ -109,6 +118,7 @@ macro_rules! wire {
 macro_rules! value_type {
     ($a:lifetime u32) => { u32 };
     ($a:lifetime u16) => { u16 };
+    ($a:lifetime Alias) => { u16 };
     ($a:lifetime bool) => { bool };
     ($a:lifetime QoS) => { QoS };
     ($a:lifetime NonZeroU16) => { NonZeroU16 };
@@ -198,7 +208,7 @@ properties! {
     ReasonString = 0x1F Text false in places!(Connack | Ack | Disconnect | Auth), "Reason String.";
     ReceiveMaximum = 0x21 NonZeroU16 false in places!(Connect | Connack), "Receive Maximum.";
     TopicAliasMaximum = 0x22 u16 false in places!(Connect | Connack), "Topic Alias Maximum.";
-    TopicAlias = 0x23 u16 false in places!(Publish), "Topic Alias.";
+    TopicAlias = 0x23 Alias false in places!(Publish), "Topic Alias, not 0.";
     MaximumQoS = 0x24 QoS false in places!(Connack), "Maximum QoS: 0 or 1.";
     RetainAvailable = 0x25 bool false in places!(Connack), "Retain Available.";
     UserProperty = 0x26 Pair true in 0x1ff, "User Property: a name and a value.";
@@ -268,11 +278,7 @@ pub(crate) fn write_section<S: Sink>(
 ) -> Result<(), EncodeError> {
     let mut counter = Counter::default();
     properties.write_properties(&mut counter)?;
-    let length = u32::try_from(counter.0)
-        .ok()
-        .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
-        .ok_or(EncodeError::PacketTooLong(counter.0))?;
-    sink.put_variable_byte_integer(length);
+    sink.put_variable_byte_integer(length_to_write(counter.0)?);
     properties.write_properties(sink)
 }
 

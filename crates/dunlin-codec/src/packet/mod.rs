@@ -5,12 +5,13 @@ pub(crate) mod auth;
 pub(crate) mod connack;
 pub(crate) mod connect;
 pub(crate) mod disconnect;
+pub(crate) mod forward;
 pub(crate) mod publish;
 pub(crate) mod suback;
 pub(crate) mod subscribe;
 pub(crate) mod unsubscribe;
 
-use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX};
+use crate::primitive::{Counter, length_to_write};
 use crate::property::property_struct;
 use crate::{
     Ack, Auth, Connack, Connect, Disconnect, EncodeError, ProtocolVersion, Publish, Sink, Suback,
@@ -155,16 +156,12 @@ impl Packet<'_> {
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let mut counter = Counter::default();
         self.write_body(version, &mut counter)?;
-        let remaining = u32::try_from(counter.0)
-            .ok()
-            .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
-            .ok_or(EncodeError::PacketTooLong(counter.0))?;
-        let flags = match self {
-            Self::Publish(publish) => publish.flags(),
-            other => other.packet_type().required_flags(),
-        };
+        let remaining = length_to_write(counter.0)?;
         out.reserve(counter.0 + 5);
-        out.put_u8((self.packet_type() as u8) << 4 | flags);
+        out.put_u8(match self {
+            Self::Publish(packet) => publish::first_byte(packet.dup, packet.qos, packet.retain),
+            other => (other.packet_type() as u8) << 4 | other.packet_type().required_flags(),
+        });
         out.put_variable_byte_integer(remaining);
         self.write_body(version, out)
     }
@@ -176,8 +173,7 @@ impl Packet<'_> {
     pub fn encoded_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
         let mut counter = Counter::default();
         self.write_body(version, &mut counter)?;
-        let remaining =
-            u32::try_from(counter.0).map_err(|_| EncodeError::PacketTooLong(counter.0))?;
+        let remaining = length_to_write(counter.0)?;
         Ok(1 + crate::variable_byte_integer_len(remaining) + counter.0)
     }
 

@@ -3,8 +3,8 @@
 use crate::error::{Malformed, ProtocolError};
 use crate::property::{Place, Section, WriteProperties, write_section};
 use crate::{
-    DecodeError, EncodeError, Limits, PacketIdentifier, Property, ProtocolVersion, QoS, Reader,
-    Sink, SubscriptionIdentifiers, TopicName, UserProperties,
+    DecodeError, EncodeError, Limits, PacketIdentifier, PacketType, Property, ProtocolVersion, QoS,
+    Reader, Sink, SubscriptionIdentifiers, TopicName, UserProperties,
 };
 
 /// The properties of PUBLISH (section 3.3.2.3).
@@ -79,16 +79,50 @@ impl<'a> PublishProperties<'a> {
 
 impl WriteProperties for PublishProperties<'_> {
     fn write_properties(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
-        if let Some(seconds) = self.message_expiry_interval {
-            Property::MessageExpiryInterval(seconds).write(sink)?;
-        }
-        if let Some(alias) = self.topic_alias {
-            Property::TopicAlias(alias).write(sink)?;
-        }
-        for identifier in self.subscription_identifiers.iter() {
-            Property::SubscriptionIdentifier(identifier).write(sink)?;
-        }
+        write_own_properties(
+            self.message_expiry_interval,
+            self.topic_alias,
+            self.subscription_identifiers,
+            sink,
+        )?;
         self.write_forwarded(sink)
+    }
+}
+
+/// Writes the properties that differ from one subscriber to the other.
+pub(crate) fn write_own_properties(
+    message_expiry_interval: Option<u32>,
+    topic_alias: Option<u16>,
+    subscription_identifiers: SubscriptionIdentifiers<'_>,
+    sink: &mut impl Sink,
+) -> Result<(), EncodeError> {
+    if let Some(seconds) = message_expiry_interval {
+        Property::MessageExpiryInterval(seconds).write(sink)?;
+    }
+    if let Some(alias) = topic_alias {
+        Property::TopicAlias(alias).write(sink)?;
+    }
+    for identifier in subscription_identifiers.iter() {
+        Property::SubscriptionIdentifier(identifier).write(sink)?;
+    }
+    Ok(())
+}
+
+/// The first byte of a PUBLISH (section 3.3.1).
+pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
+    (PacketType::Publish as u8) << 4 | (dup as u8) << 3 | (qos as u8) << 1 | retain as u8
+}
+
+/// The Packet Identifier to write: none at QoS 0 [MQTT-2.2.1-2], and one at QoS 1 and 2.
+pub(crate) fn packet_id_of(
+    qos: QoS,
+    packet_id: Option<PacketIdentifier>,
+) -> Result<Option<PacketIdentifier>, EncodeError> {
+    match qos {
+        QoS::AtMostOnce => Ok(None),
+        QoS::AtLeastOnce | QoS::ExactlyOnce => {
+            packet_id.map(Some).ok_or(EncodeError::NoPacketIdentifier)
+        }
     }
 }
 
@@ -158,17 +192,13 @@ impl<'a> Publish<'a> {
         })
     }
 
-    pub(crate) const fn flags(&self) -> u8 {
-        (self.dup as u8) << 3 | (self.qos as u8) << 1 | self.retain as u8
-    }
-
     pub(crate) fn write(
         &self,
         version: ProtocolVersion,
         sink: &mut impl Sink,
     ) -> Result<(), EncodeError> {
         sink.put_binary(self.topic.as_str().as_bytes())?;
-        if let (Some(packet_id), QoS::AtLeastOnce | QoS::ExactlyOnce) = (self.packet_id, self.qos) {
+        if let Some(packet_id) = packet_id_of(self.qos, self.packet_id)? {
             sink.put_u16(packet_id.as_u16());
         }
         if version.is_v5() {

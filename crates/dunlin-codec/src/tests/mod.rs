@@ -1,1 +1,3 @@
 //! Tests of the codec.
+
+mod forward;
