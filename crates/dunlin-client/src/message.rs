@@ -107,9 +107,9 @@ impl Message {
         QoS::from_u8((self.received.header.flags >> 1) & 0b11).unwrap_or_default()
     }
 
-    /// Bytes of the packet that brought it.
-    pub const fn packet_len(&self) -> usize {
-        self.received.header.packet_len()
+    /// The packet that brought it, as it was received.
+    pub const fn received(&self) -> &Received {
+        &self.received
     }
 }
 
