@@ -49,6 +49,7 @@ pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
         0 => Pacing::Window {
             messages: NonZeroU32::new(1000).unwrap_or(NonZeroU32::MIN),
             until_received: false,
+            is_eager: true,
         },
         interval => Pacing::Interval {
             interval_ns: interval * 1_000_000,
@@ -135,6 +136,7 @@ fn plan(
         pacing: Pacing::Window {
             messages: NonZeroU32::MIN,
             until_received: false,
+            is_eager: true,
         },
         is_stamped: false,
         connect_interval: Duration::from_millis(clients.interval),

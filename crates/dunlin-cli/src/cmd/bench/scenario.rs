@@ -86,6 +86,7 @@ impl<'a> Planner<'a> {
             None => Pacing::Window {
                 messages: args.window,
                 until_received: !args.until_acknowledged,
+                is_eager: args.eager,
             },
         };
         Plan {
@@ -350,6 +351,7 @@ impl<'a> Planner<'a> {
             pacing: Pacing::Window {
                 messages: self.args.window,
                 until_received: false,
+                is_eager: true,
             },
             limit: Some(u64::from(messages)),
             ..self.finish()
@@ -402,6 +404,7 @@ impl<'a> Planner<'a> {
             pacing: Pacing::Window {
                 messages: self.args.window,
                 until_received: false,
+                is_eager: true,
             },
             limit: Some(messages * u64::from(self.args.subscribers.get())),
             ..self.finish()

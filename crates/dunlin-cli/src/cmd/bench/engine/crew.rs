@@ -363,7 +363,7 @@ impl Lead {
         let (mut sent, mut got) = (std::collections::HashMap::new(), Vec::new());
         for account in accounts {
             // Both have the same bounds, so there is nothing that could not be added.
-            drop(merged.add(&account.histogram));
+            let _ = merged.add(&account.histogram);
             tally = tally.plus(&account.tally);
             sent.extend(account.sent);
             got.extend(account.got);

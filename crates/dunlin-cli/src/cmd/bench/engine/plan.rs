@@ -75,6 +75,8 @@ pub(crate) enum Pacing {
         /// Whether a message is in flight until its subscribers have it, or only until it is
         /// acknowledged.
         until_received: bool,
+        /// Reads what comes at once, instead of letting a part of the window collect.
+        is_eager: bool,
     },
     /// When it is due, whatever is in flight: every publisher has this interval.
     Interval {

@@ -12,6 +12,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::incoming::{self, Incoming};
 use super::ledger::Group;
 use super::plan::{Pacing, PublisherPlan, Role};
+use super::rest::Rest;
 use super::shared::{Credit, Phase, Shared};
 use super::stamp::Stamp;
 
@@ -557,6 +558,29 @@ impl State {
         }
     }
 
+    /// Deliveries that publishers wait for.
+    pub(crate) const fn in_flight(&self) -> u64 {
+        self.tally.outstanding
+    }
+
+    /// What the worker may rest for, where it may rest at all.
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        let may_rest = matches!(
+            self.pacing,
+            Pacing::Window {
+                until_received: true,
+                is_eager: false,
+                ..
+            }
+        );
+        let hears = |link: &&Link| matches!(link.role, Role::Subscriber { .. });
+        let subscribers = self.links.iter().filter(hears).count();
+        let templates = self.publishers.iter().flat_map(|one| &one.plan.templates);
+        let bytes = templates.map(super::template::Template::len).max()?;
+        let is_acknowledged = self.qos != QoS::AtMostOnce;
+        (may_rest && subscribers > 0).then(|| Rest::new(subscribers, bytes, is_acknowledged))
+    }
+
     /// How many publishers there are.
     pub(crate) const fn publishers(&self) -> usize {
         self.publishers.len()
@@ -586,6 +610,7 @@ impl State {
         let Pacing::Window {
             messages,
             until_received: true,
+            ..
         } = self.pacing
         else {
             return;
@@ -652,6 +677,7 @@ impl Publisher {
             Pacing::Window {
                 messages,
                 until_received,
+                ..
             } => {
                 let copies = self.plan.copies;
                 let is_full = qos != QoS::AtMostOnce && self.unacknowledged >= messages.get()

@@ -282,6 +282,7 @@ impl Worker {
     }
 
     async fn flush_task(self: Rc<Self>) {
+        let mut rest = self.state.borrow().rest();
         loop {
             poll_fn(|task| {
                 if self.state.borrow().has_work() {
@@ -292,6 +293,17 @@ impl Worker {
             })
             .await;
             self.flush();
+            if let Some(rest) = &mut rest
+                && self.shared.phase().is_running()
+            {
+                let state = self.state.borrow();
+                let pause = rest.next(state.tally.delivered, state.in_flight());
+                drop(state);
+                if let Some(pause) = pause {
+                    // The whole thread: there is nothing else that it should do meanwhile.
+                    std::thread::sleep(pause);
+                }
+            }
             if self.state.borrow().has_work() {
                 yield_now().await;
             }

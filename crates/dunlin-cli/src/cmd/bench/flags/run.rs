@@ -93,9 +93,14 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) until_acknowledged: bool,
 
+    /// Read what comes at once; without it a part of the window may collect, which costs this process
+    /// less
+    #[arg(long)]
+    pub(crate) eager: bool,
+
     /// Publish so many messages a second, all publishers together, whatever is in flight; latency
     /// is then counted from when a message was due
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["window", "until_acknowledged"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["window", "until_acknowledged", "eager"])]
     pub(crate) rate: Option<NonZeroU32>,
 
     /// Before the measurement

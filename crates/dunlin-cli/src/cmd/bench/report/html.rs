@@ -12,7 +12,7 @@ const MARGIN: f64 = 60.0;
 pub(crate) fn page(report: &Report<'_>) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
-    drop(write_page(report, &mut page));
+    let _ = write_page(report, &mut page);
     page
 }
 

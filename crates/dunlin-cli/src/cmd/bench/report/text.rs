@@ -10,7 +10,7 @@ use crate::cmd::bench::run::published_qos;
 pub(crate) fn page(report: &Report<'_>) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
-    drop(write_page(report, &mut page));
+    let _ = write_page(report, &mut page);
     page
 }
 
