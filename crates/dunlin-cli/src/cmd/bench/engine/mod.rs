@@ -10,6 +10,7 @@ pub(crate) mod incoming;
 pub(crate) mod ledger;
 pub(crate) mod plan;
 pub(crate) mod process;
+mod publisher;
 mod rest;
 pub(crate) mod shared;
 pub(crate) mod stamp;

@@ -7,15 +7,15 @@
 use std::time::{Duration, Instant};
 
 /// Bytes that may collect in the socket of one subscriber, so that the broker's writes never block.
-const BYTES_MAX: usize = 32 * 1024;
+const BYTES_MAX: usize = 48 * 1024;
 /// QoS 1 and 2 messages that may collect for one subscriber: brokers send a few, such as 20, before
 /// they want an acknowledgement.
-const UNACKNOWLEDGED_MAX: usize = 8;
+const UNACKNOWLEDGED_MAX: usize = 12;
 /// A rest is this share of what is in flight.
-const SHARE: u64 = 4;
+const SHARE: u64 = 2;
 /// Shorter ones are not worth a timer, and longer ones would show in the figures of each second.
 const REST_MIN: Duration = Duration::from_micros(40);
-const REST_MAX: Duration = Duration::from_millis(50);
+const REST_MAX: Duration = Duration::from_millis(100);
 /// How often the rate of deliveries is measured.
 const RATE_EVERY: Duration = Duration::from_millis(20);
 

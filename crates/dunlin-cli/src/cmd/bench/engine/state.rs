@@ -11,7 +11,8 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::incoming::{self, Incoming};
 use super::ledger::Group;
-use super::plan::{Pacing, PublisherPlan, Role};
+use super::plan::{Pacing, Role};
+use super::publisher::Publisher;
 use super::rest::Rest;
 use super::shared::{Credit, Phase, Shared};
 use super::stamp::Stamp;
@@ -46,28 +47,6 @@ pub(crate) struct Link {
     pub(crate) written_at: u32,
     /// For a member of a divided group: one past the highest number seen of each publisher.
     seen: Vec<u64>,
-}
-
-/// One publisher.
-#[derive(Debug)]
-struct Publisher {
-    plan: PublisherPlan,
-    link: usize,
-    /// Messages sent so far.
-    sent: u64,
-    /// Deliveries not seen yet.
-    outstanding: u64,
-    /// Deliveries seen, to notice that none come any more.
-    credited: u64,
-    credited_before: u64,
-    unacknowledged: u32,
-    /// How many the broker takes before it acknowledges.
-    receive_maximum: u32,
-    next_packet_id: PacketIdentifier,
-    is_ready: bool,
-    /// In an open loop: messages that are due, and when the first of them was.
-    due: u64,
-    due_since_ns: u64,
 }
 
 /// What a worker counts.
@@ -172,24 +151,8 @@ impl State {
         homes: Arc<[Home]>,
     ) -> Self {
         let own = plan.workers.get(worker).cloned().unwrap_or_default();
-        let mut publishers: Vec<Publisher> = own
-            .publishers
-            .into_iter()
-            .map(|plan| Publisher {
-                plan,
-                link: 0,
-                sent: 0,
-                outstanding: 0,
-                credited: 0,
-                credited_before: 0,
-                unacknowledged: 0,
-                receive_maximum: u32::from(u16::MAX),
-                next_packet_id: PacketIdentifier::MIN,
-                is_ready: false,
-                due: 0,
-                due_since_ns: 0,
-            })
-            .collect();
+        let mut publishers: Vec<Publisher> =
+            own.publishers.into_iter().map(Publisher::new).collect();
         let mut links = Vec::with_capacity(own.links.len());
         for (index, link) in own.links.iter().enumerate() {
             let mut seen = Vec::new();
@@ -417,7 +380,7 @@ impl State {
             // What was given up after a stall may still come.
             let seen = credit.deliveries.min(publisher.outstanding);
             publisher.outstanding -= seen;
-            publisher.credited += credit.deliveries;
+            publisher.quiet_seconds = 0;
             self.tally.outstanding -= seen;
         }
         self.mark_ready(credit.publisher);
@@ -519,6 +482,9 @@ impl State {
         if link.writer.is_none() || link.is_blocked {
             return;
         }
+        if !publisher.may_begin(self.qos, self.pacing) {
+            return;
+        }
         let mut sent = 0;
         while publisher.may_send(self.qos, self.pacing)
             && link.out.len() < OUT_BYTES_MAX
@@ -604,30 +570,18 @@ impl State {
         }
     }
 
-    /// Lets go of messages that seem lost: once a second, a publisher with a full window that has
-    /// seen no delivery since the last time.
+    /// Lets go of messages that seem lost; called once a second.
     pub(crate) fn release_stalled(&mut self) {
-        let Pacing::Window {
-            messages,
-            until_received: true,
-            ..
-        } = self.pacing
-        else {
-            return;
-        };
         for index in 0..self.publishers.len() {
-            let Some(publisher) = self.publishers.get_mut(index) else {
-                continue;
-            };
-            let window = u64::from(messages.get()) * publisher.plan.copies;
-            let is_full = publisher.outstanding + publisher.plan.copies > window;
-            if is_full && publisher.credited == publisher.credited_before && publisher.sent > 0 {
-                self.tally.outstanding -= publisher.outstanding;
-                publisher.outstanding = 0;
+            let stalled = self
+                .publishers
+                .get_mut(index)
+                .filter(|publisher| publisher.is_full(self.pacing))
+                .and_then(Publisher::release_if_quiet);
+            if let Some(deliveries) = stalled {
+                self.tally.outstanding -= deliveries;
                 self.tally.stalls += 1;
                 self.mark_ready(index);
-            } else {
-                publisher.credited_before = publisher.credited;
             }
         }
     }
@@ -663,60 +617,6 @@ impl State {
             histogram: self.histogram,
             tally: self.tally,
         }
-    }
-}
-
-impl Publisher {
-    fn may_send(&self, qos: QoS, pacing: Pacing) -> bool {
-        let is_held_back = qos != QoS::AtMostOnce && self.unacknowledged >= self.receive_maximum;
-        let is_done = self.plan.limit.is_some_and(|limit| self.sent >= limit);
-        if is_held_back || is_done {
-            return false;
-        }
-        match pacing {
-            Pacing::Window {
-                messages,
-                until_received,
-                ..
-            } => {
-                let copies = self.plan.copies;
-                let is_full = qos != QoS::AtMostOnce && self.unacknowledged >= messages.get()
-                    || until_received
-                        && self.outstanding + copies > u64::from(messages.get()) * copies;
-                !is_full
-            }
-            Pacing::Interval { .. } => self.due > 0,
-        }
-    }
-
-    /// When the message that is sent now was due, in an open loop.
-    const fn take_due(&mut self, pacing: Pacing) -> Option<u64> {
-        let Pacing::Interval { interval_ns, .. } = pacing else {
-            return None;
-        };
-        let due_ns = self.due_since_ns;
-        self.due -= 1;
-        self.due_since_ns += interval_ns;
-        Some(due_ns)
-    }
-
-    fn append(&mut self, out: &mut Vec<u8>, stamp: Option<Stamp>) {
-        let number = match self.plan.scatter {
-            Some(bound) => {
-                // A multiplicative hash: every run publishes to the same topics in the same order.
-                let seed = self.sent.wrapping_mul(2_654_435_761) ^ u64::from(self.plan.number);
-                (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % bound.max(1)
-            }
-            None => self.sent,
-        };
-        let turn = usize::try_from(self.sent).unwrap_or_default();
-        let packet_id = self.next_packet_id;
-        let templates = &self.plan.templates;
-        if let Some(template) = templates.get(turn % templates.len().max(1)) {
-            template.append(out, packet_id, number, stamp);
-        }
-        self.sent += 1;
-        self.next_packet_id = packet_id.next();
     }
 }
 
