@@ -59,6 +59,9 @@ impl Connected {
                     return false;
                 };
                 state.is_woken = false;
+                while let Some((packet_id, reason_code)) = state.received.next_owed() {
+                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                }
                 if self.resend_from.is_some() {
                     match self.resend(context, &state, out) {
                         Stop::Empty => self.resend_from = None,

@@ -66,6 +66,35 @@ scripts! {
         session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
         too_many_sessions user_name_and_password
     }
+    publish {
+        acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
+        exactly_once_while_not_durable expiry_after_sending expiry_is_capped
+        identifier_is_new_after_puback large_payload maximum_qos maximum_qos_0 message_expiry
+        no_matching_subscribers no_topic_alias not_authorized not_durable_is_not_acknowledged
+        order_of_acknowledgements order_of_messages packet_above_the_brokers_maximum
+        properties_pass_unaltered receive_maximum_of_the_broker receive_maximum_while_not_durable
+        subscription_identifier_from_a_client sys_topics_are_the_brokers
+        topic_alias_above_the_maximum topic_alias_and_packet_size
+        topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
+        topic_limits
+    }
+    retain {
+        as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
+        not_available outlives_session plain_message_changes_nothing receive_maximum removed
+        replaced resumes_after_reconnect stored_and_sent subscribing_again subscription_identifier
+        unsubscribed_meanwhile
+    }
+    session {
+        clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
+        ends_with_its_connection expires expires_3x expiry_in_disconnect kept
+        publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
+        versions_share_a_session
+    }
+    will {
+        after_keep_alive after_lost_connection after_protocol_error after_takeover delay
+        delay_ends_with_session delay_is_capped discarded disconnect_expiry_and_delay
+        disconnect_with_will limits no_local not_allowed properties retain takeover_within_delay
+    }
 }
 
 fn run(path: &str) {
