@@ -57,6 +57,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    enhanced_auth { again exchange fails no_method }
+    ending {
+        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
         client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
