@@ -70,6 +70,13 @@ scripts! {
         session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
         too_many_sessions user_name_and_password
     }
+    delivery {
+        at_least_once exactly_once in_flight_of_3x negative_acknowledgements no_resend_timer
+        order_of_repeats qos_0_behind_a_full_window receive_maximum
+        receive_maximum_of_the_next_connection repeats_before_what_waited resend_timer slow_reader
+        too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
+        wrong_acknowledgements
+    }
     publish {
         acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
         exactly_once_while_not_durable expiry_after_sending expiry_is_capped
@@ -93,6 +100,12 @@ scripts! {
         ends_with_its_connection expires expires_3x expiry_in_disconnect kept
         publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
         versions_share_a_session
+    }
+    subscribe {
+        again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
+        no_local_of_the_next_connection not_available nothing_is_normalised overlapping
+        overlapping_identifiers shared_and_plain too_many unsubscribe
+        unsubscribe_completes_deliveries user_properties_are_taken wildcards_are_supported
     }
     will {
         after_keep_alive after_lost_connection after_protocol_error after_takeover delay
