@@ -183,7 +183,7 @@ impl<'a> Planner<'a> {
 
     fn idle(&mut self) -> Result<()> {
         for number in 0..self.args.idle {
-            let filter = format!("{}/idle/{number:06}", self.args.topic_prefix);
+            let filter = format!("{}/idle/{number:06}/state", self.args.topic_prefix);
             let subscriptions = if self.args.idle_subscribe {
                 Subscriptions::one(filter, self.args.qos)
             } else {
@@ -257,7 +257,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Subscription `i` matches the topic `P/000000i/line/…/temp` and no other, whatever its
+    /// Subscription `i` matches the topic `P/device/000000i/temperature` and no other, whatever its
     /// wildcards are; the topics are published in scattered order.
     fn routing(&mut self) -> Result<()> {
         let args = self.args;
@@ -281,20 +281,12 @@ impl<'a> Planner<'a> {
             };
             self.subscriber(0, number, subscriptions, Some(0))?;
         }
-        let topic = format!("{prefix}/{:0ROUTING_DIGITS$}/line/0000/temp", 0);
-        let device_at = prefix.len() + 1;
-        let digits = vec![
-            Digits {
-                at: device_at,
-                width: ROUTING_DIGITS,
-                modulus: u64::MAX,
-            },
-            Digits {
-                at: device_at + ROUTING_DIGITS + "/line/".len(),
-                width: 4,
-                modulus: 10_000,
-            },
-        ];
+        let topic = format!("{prefix}/device/{:0ROUTING_DIGITS$}/temperature", 0);
+        let digits = vec![Digits {
+            at: prefix.len() + "/device/".len(),
+            width: ROUTING_DIGITS,
+            modulus: u64::MAX,
+        }];
         let payload = filler(args.payload_size);
         for number in 0..publishers {
             let digits = digits.clone();
@@ -414,13 +406,12 @@ impl<'a> Planner<'a> {
 
 /// 60 % exact, 30 % with a `+` at one of three levels, 10 % that end with `#`.
 fn routing_filter(prefix: &str, index: u32) -> String {
-    let line = index % 10_000;
     match index % 10 {
-        0..=5 => format!("{prefix}/{index:0ROUTING_DIGITS$}/line/{line:04}/temp"),
-        6 => format!("+/{index:0ROUTING_DIGITS$}/line/{line:04}/temp"),
-        7 => format!("{prefix}/{index:0ROUTING_DIGITS$}/+/{line:04}/temp"),
-        8 => format!("{prefix}/{index:0ROUTING_DIGITS$}/line/+/temp"),
-        _ => format!("{prefix}/{index:0ROUTING_DIGITS$}/#"),
+        0..=5 => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/temperature"),
+        6 => format!("+/device/{index:0ROUTING_DIGITS$}/temperature"),
+        7 => format!("{prefix}/+/{index:0ROUTING_DIGITS$}/temperature"),
+        8 => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/+"),
+        _ => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/#"),
     }
 }
 
