@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use dunlin_codec::{Publish, QoS, SubscriptionOptions, TopicName};
 
 use super::engine::connect::{ConnectOptions, Subscriptions};
 use super::engine::crew;
 use super::engine::ledger::Group;
 use super::engine::plan::{CyclePlan, LinkPlan, Pacing, Plan, PublisherPlan, Role, WorkerPlan};
-use super::engine::stamp::Stamp;
 use super::engine::template::{Digits, Template};
 use super::flags::mqttx::filler;
 use super::flags::run::{RunArgs, Scenario};
@@ -33,11 +32,6 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// If flags contradict each other.
     pub(crate) fn new(args: &'a RunArgs, address: SocketAddr, run: u32) -> Result<Self> {
-        ensure!(
-            args.payload_size >= Stamp::LEN,
-            "--payload-size must be {} at least: each payload carries its number and time",
-            Stamp::LEN
-        );
         let threads = match args.scenario {
             Scenario::Retained | Scenario::Resume => 1,
             _ => usize::from(args.threads),
@@ -138,28 +132,29 @@ impl<'a> Planner<'a> {
         self.subscriber(number, number, subscriptions, Some(group))
     }
 
+    fn template(&self, publish: &Publish<'_>, digits: Option<Digits>) -> Result<Template> {
+        let digits = digits.into_iter().collect();
+        Ok(Template::new(publish, self.connect.version, digits)?)
+    }
+
+    /// A publisher to one topic.
     fn publisher(&mut self, number: u32, topic: &str, copies: u64) -> Result<&mut PublisherPlan> {
-        let payload = filler(self.args.payload_size);
-        self.publisher_of(number, topic, Vec::new(), copies, &payload, false)
+        let publish = Publish {
+            qos: self.args.qos,
+            topic: TopicName::parse(topic)?,
+            payload: &filler(self.args.payload_size),
+            ..Publish::default()
+        };
+        let template = self.template(&publish, None)?;
+        self.publisher_of(number, template, copies)
     }
 
     fn publisher_of(
         &mut self,
         number: u32,
-        topic: &str,
-        digits: Vec<Digits>,
+        template: Template,
         copies: u64,
-        payload: &[u8],
-        retain: bool,
     ) -> Result<&mut PublisherPlan> {
-        let publish = Publish {
-            qos: self.args.qos,
-            retain,
-            topic: TopicName::parse(topic)?,
-            payload,
-            ..Publish::default()
-        };
-        let template = Template::new(&publish, self.connect.version, digits)?;
         let client_id = format!("{}-p-{number}", self.args.client_id);
         let worker = self.worker(number)?;
         worker.links.push(LinkPlan {
@@ -263,12 +258,7 @@ impl<'a> Planner<'a> {
         let args = self.args;
         let (publishers, subscribers) = (args.publishers.get(), args.subscribers.get());
         let subscriptions = args.subscriptions.get();
-        ensure!(subscriptions <= 9_999_999, "at most 9999999 subscriptions");
         let prefix = &args.topic_prefix;
-        ensure!(
-            !prefix.contains('/'),
-            "routing needs a --topic-prefix of one level"
-        );
         let group = Group::new(0, 1, usize::try_from(publishers)?, true);
         self.worker(0)?.groups.push(group);
         let options = SubscriptionOptions::with_qos(args.qos);
@@ -282,15 +272,20 @@ impl<'a> Planner<'a> {
             self.subscriber(0, number, subscriptions, Some(0))?;
         }
         let topic = format!("{prefix}/device/{:0ROUTING_DIGITS$}/temperature", 0);
-        let digits = vec![Digits {
+        let digits = Digits {
             at: prefix.len() + "/device/".len(),
             width: ROUTING_DIGITS,
             modulus: u64::MAX,
-        }];
-        let payload = filler(args.payload_size);
+        };
+        let publish = Publish {
+            qos: args.qos,
+            topic: TopicName::parse(&topic)?,
+            payload: &filler(args.payload_size),
+            ..Publish::default()
+        };
+        let template = self.template(&publish, Some(digits))?;
         for number in 0..publishers {
-            let digits = digits.clone();
-            let publisher = self.publisher_of(number, &topic, digits, 1, &payload, false)?;
+            let publisher = self.publisher_of(number, template.clone(), 1)?;
             publisher.scatter = Some(u64::from(subscriptions));
         }
         Ok(())
@@ -334,9 +329,8 @@ impl<'a> Planner<'a> {
             payload: &filler(size),
             ..Publish::default()
         };
-        let template = Template::new(&publish, self.connect.version, vec![digits])?;
-        let publisher = self.publisher_of(0, &topic, Vec::new(), 0, &[], true)?;
-        publisher.templates = vec![template];
+        let template = self.template(&publish, Some(digits))?;
+        self.publisher_of(0, template, 0)?;
         Ok(Plan {
             qos: QoS::AtLeastOnce,
             is_stamped: !is_clearing,
