@@ -205,9 +205,9 @@ impl Retained {
             Some(after) => Bound::Excluded(after.as_bytes()),
             None => Bound::Included(prefix),
         };
-        let mut scanned = 0;
         let mut last: Option<&Entry> = None;
-        for entry in self.entries.range::<[u8], _>((from, Bound::Unbounded)) {
+        let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+        for (scanned, entry) in entries.enumerate() {
             if !entry.message.topic_bytes().starts_with(prefix) {
                 return Page {
                     messages,
@@ -218,7 +218,6 @@ impl Retained {
                 let next = last.map(|last| last.message.topic().as_str().into());
                 return Page { messages, next };
             }
-            scanned += 1;
             last = Some(entry);
             if is_meant(entry) && filter.matches(entry.message.topic()) {
                 messages.push(Arc::clone(&entry.message));

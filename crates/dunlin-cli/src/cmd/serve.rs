@@ -1,6 +1,5 @@
 //! `dunlin serve`: the broker.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use dunlin::config::{Loaded, LogFormat, LogLevel, StoreConfig};
@@ -9,22 +8,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 
-use super::serve_args::ServeArgs;
+use crate::cmd::serve_args::ServeArgs;
+use crate::failure::{Failure, usage};
 
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// [`ConfigError`](dunlin::config::ConfigError), [`StartError`], or that signals cannot be received.
-pub(crate) fn run(
-    args: &ServeArgs,
-    environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> anyhow::Result<()> {
-    let loaded = args.load(environment)?;
+/// [`Failure::Usage`] for a configuration that makes no sense; else what kept the broker from
+/// starting.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let loaded = args.load(std::env::vars_os());
+    let loaded = loaded.map_err(|error| usage(error.to_string()))?;
     begin_log(&loaded);
     for changed in &loaded.changed {
         info!("{} = {} ({})", changed.path, changed.value, changed.source);
     }
-    refuse_directory(&loaded)?;
+    refuse_directory(&loaded).map_err(|error| usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

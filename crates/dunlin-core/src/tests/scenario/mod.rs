@@ -77,6 +77,12 @@ scripts! {
         too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
         wrong_acknowledgements
     }
+    ending {
+        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    }
+    enhanced_auth {
+        again exchange fails no_method
+    }
     error {
         answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
         malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
