@@ -57,10 +57,6 @@ macro_rules! scripts {
 }
 
 scripts! {
-    auth {
-        exchange failure method_is_kept not_in_3x nothing_else_during_the_exchange packet_size
-        re_authentication re_authentication_fails without_a_method
-    }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
         client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
@@ -78,16 +74,16 @@ scripts! {
         wrong_acknowledgements
     }
     ending {
-        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+        by_the_broker disconnect keep_alive keep_alive_longest no_problem_information
+        nothing_follows_disconnect ping reason_string_and_packet_size server_keep_alive
     }
     enhanced_auth {
-        again exchange fails no_method
+        exchange failure method_is_kept not_in_3x nothing_else_during_the_exchange packet_size
+        re_authentication re_authentication_fails without_a_method
     }
     error {
-        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
-        malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
-        reason_codes reason_string_and_packet_size response_topic server_keep_alive text
-        user_properties
+        answers_and_packet_size fields in_pieces malformed nothing_behind packets_of_a_server
+        reason_codes response_topic text user_properties
     }
     publish {
         acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
