@@ -45,6 +45,21 @@ impl Queue {
         self.len == 0
     }
 
+    /// The bytes of its messages; what the counters say must be what there is.
+    #[cfg(test)]
+    pub(crate) fn checked_bytes(&self) -> usize {
+        let prior = self.prior.values();
+        let all = || prior.clone().chain([&self.usual]).flatten();
+        assert_eq!(all().count(), self.len);
+        assert_eq!(
+            all().map(|queued| queued.message.size()).sum::<usize>(),
+            self.bytes
+        );
+        let is_qos_0 = |queued: &&Delivery| queued.qos == QoS::AtMostOnce;
+        assert_eq!(all().filter(is_qos_0).count(), self.at_most_once);
+        self.bytes
+    }
+
     /// Puts a message at the end, within the bounds of `settings`.
     pub(crate) fn push(&mut self, delivery: Delivery, settings: &QueueSettings) -> Enqueued {
         self.remove_last_of_topic(&delivery, settings);

@@ -1,4 +1,6 @@
 //! The whole core under test: the rules of MQTT as scripts, and input that nobody foresaw.
 
 mod harness;
+mod hostile;
+mod random;
 mod scenario;

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dunlin_codec::{Connect, Limits, Packet, ProtocolVersion, Publish, QoS, ReasonCode};
+use dunlin_codec::{
+    Connect, Limits, Packet, PacketIdentifier, PacketType, ProtocolVersion, Publish, QoS,
+    ReasonCode,
+};
 
 /// How far a delivery to the client is, as far as it was seen on this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +29,9 @@ pub(crate) struct Client {
     has_disconnect: bool,
     aliases: BTreeMap<u16, String>,
     deliveries: BTreeMap<u16, Delivery>,
-    subscribes: BTreeSet<u16>,
-    unsubscribes: BTreeSet<u16>,
-    publishes: BTreeMap<u16, QoS>,
+    /// PUBREC packets for nothing, which the broker answers.
+    strays: BTreeSet<u16>,
+    requests: BTreeMap<(PacketType, u16), usize>,
     pings: usize,
 }
 
@@ -39,7 +42,7 @@ impl Client {
 
     /// For a CONNECT that the broker cannot decode.
     pub(crate) fn set_version(&mut self, version: ProtocolVersion) {
-        self.version = Some(version);
+        self.version.get_or_insert(version);
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -49,9 +52,19 @@ impl Client {
         }
     }
 
-    /// QoS 1 and 2 messages that the client has not acknowledged to the end.
-    pub(crate) fn deliveries(&self) -> usize {
-        self.deliveries.len()
+    /// The packets that acknowledge what the broker sent, as far as the client can be.
+    pub(crate) fn acknowledgements(&self) -> Vec<(PacketType, u16)> {
+        let deliveries = self.deliveries.iter();
+        deliveries
+            .filter_map(|(&packet_id, delivery)| {
+                let answer = match delivery {
+                    Delivery::Published(qos) => acknowledgement_of(*qos),
+                    Delivery::Released => PacketType::Pubcomp,
+                    Delivery::Received => return None,
+                };
+                Some((answer, packet_id))
+            })
+            .collect()
     }
 
     /// Notes what the client sends.
@@ -60,7 +73,7 @@ impl Client {
             Packet::Connect(connect) if self.version.is_none() => self.connects(connect),
             Packet::Publish(publish) => {
                 if let Some(packet_id) = publish.packet_id {
-                    self.publishes.insert(packet_id.as_u16(), publish.qos);
+                    self.asks(acknowledgement_of(publish.qos), packet_id);
                 }
             }
             Packet::Puback(ack) => self.ends(ack.packet_id.as_u16(), |delivery| {
@@ -71,24 +84,46 @@ impl Client {
                     delivery == Delivery::Published(QoS::ExactlyOnce)
                 });
             }
-            Packet::Pubrec(ack) => {
-                if let Some(delivery) = self.deliveries.get_mut(&ack.packet_id.as_u16())
-                    && *delivery == Delivery::Published(QoS::ExactlyOnce)
-                {
+            Packet::Pubrec(ack) => match self.deliveries.get_mut(&ack.packet_id.as_u16()) {
+                Some(delivery) if *delivery == Delivery::Published(QoS::ExactlyOnce) => {
                     *delivery = Delivery::Received;
                 }
-            }
+                Some(_) => {}
+                None => {
+                    self.strays.insert(ack.packet_id.as_u16());
+                }
+            },
             Packet::Pubcomp(ack) => self.ends(ack.packet_id.as_u16(), |delivery| {
                 delivery == Delivery::Released
             }),
-            Packet::Subscribe(subscribe) => {
-                self.subscribes.insert(subscribe.packet_id.as_u16());
-            }
+            Packet::Subscribe(subscribe) => self.asks(PacketType::Suback, subscribe.packet_id),
             Packet::Unsubscribe(unsubscribe) => {
-                self.unsubscribes.insert(unsubscribe.packet_id.as_u16());
+                self.asks(PacketType::Unsuback, unsubscribe.packet_id);
             }
+            Packet::Pubrel(ack) => self.asks(PacketType::Pubcomp, ack.packet_id),
             Packet::Pingreq => self.pings += 1,
             _ => {}
+        }
+    }
+
+    /// The broker owes this answer.
+    fn asks(&mut self, answer: PacketType, packet_id: PacketIdentifier) {
+        let count = self.requests.entry((answer, packet_id.as_u16()));
+        *count.or_default() += 1;
+    }
+
+    fn is_answered(
+        &mut self,
+        answer: PacketType,
+        packet_id: PacketIdentifier,
+    ) -> Result<(), String> {
+        let count = self.requests.get_mut(&(answer, packet_id.as_u16()));
+        match count.filter(|count| **count > 0) {
+            Some(count) => {
+                *count -= 1;
+                Ok(())
+            }
+            None => Err(format!("a {answer} for nothing")),
         }
     }
 
@@ -121,31 +156,22 @@ impl Client {
         self.check_problems(packet)?;
         match packet {
             Packet::Publish(publish) => self.receives_publish(publish),
-            Packet::Puback(ack) => {
-                let sent = self.publishes.remove(&ack.packet_id.as_u16());
-                ensure(sent == Some(QoS::AtLeastOnce), "a PUBACK for nothing")
-            }
-            Packet::Pubrec(ack) => {
-                let sent = self.publishes.remove(&ack.packet_id.as_u16());
-                ensure(sent == Some(QoS::ExactlyOnce), "a PUBREC for nothing")
+            Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubcomp(ack) => {
+                self.is_answered(packet.packet_type(), ack.packet_id)
             }
             Packet::Pubrel(ack) => {
                 let packet_id = ack.packet_id.as_u16();
-                let before = self.deliveries.insert(packet_id, Delivery::Released);
-                if ack.reason_code == ReasonCode::PacketIdentifierNotFound {
-                    self.deliveries.remove(&packet_id);
+                if self.strays.remove(&packet_id) {
+                    return Ok(());
                 }
+                let before = self.deliveries.insert(packet_id, Delivery::Released);
                 let is_early = matches!(before, Some(Delivery::Published(_)));
                 ensure(!is_early, "a PUBREL before PUBREC")
             }
-            Packet::Suback(suback) => ensure(
-                self.subscribes.remove(&suback.packet_id.as_u16()),
-                "a SUBACK for nothing",
-            ),
-            Packet::Unsuback(unsuback) => ensure(
-                self.unsubscribes.remove(&unsuback.packet_id.as_u16()),
-                "an UNSUBACK for nothing",
-            ),
+            Packet::Suback(suback) => self.is_answered(PacketType::Suback, suback.packet_id),
+            Packet::Unsuback(unsuback) => {
+                self.is_answered(PacketType::Unsuback, unsuback.packet_id)
+            }
             Packet::Pingresp => {
                 ensure(self.pings > 0, "a PINGRESP for nothing")?;
                 self.pings -= 1;
@@ -169,7 +195,7 @@ impl Client {
                     "AUTH of the broker with Re-authenticate",
                 )
             }
-            Packet::Pubcomp(_) | Packet::Connack(_) => Ok(()),
+            Packet::Connack(_) => Ok(()),
             Packet::Connect(_)
             | Packet::Subscribe(_)
             | Packet::Unsubscribe(_)
@@ -243,6 +269,13 @@ impl Client {
             self.deliveries.len() <= maximum,
             "more messages in flight than the client's receive maximum",
         )
+    }
+}
+
+fn acknowledgement_of(qos: QoS) -> PacketType {
+    match qos {
+        QoS::AtLeastOnce => PacketType::Puback,
+        _ => PacketType::Pubrec,
     }
 }
 

@@ -89,14 +89,14 @@ impl Fields {
 }
 
 /// The code of this name.
-pub(super) fn reason_code(name: &str) -> Result<ReasonCode> {
+pub(crate) fn reason_code(name: &str) -> Result<ReasonCode> {
     let mut all = ReasonCode::ALL.iter().copied();
     all.find(|code| format!("{code:?}") == name)
         .ok_or_else(|| format!("no reason code {name}"))
 }
 
 /// The version that a script names so.
-pub(super) fn version(name: &str) -> Option<ProtocolVersion> {
+pub(crate) fn version(name: &str) -> Option<ProtocolVersion> {
     match name {
         "v3.1" => Some(ProtocolVersion::V31),
         "v3.1.1" => Some(ProtocolVersion::V311),
@@ -107,14 +107,14 @@ pub(super) fn version(name: &str) -> Option<ProtocolVersion> {
 
 /// What stands for a line that says nothing about it.
 #[derive(Clone, Debug)]
-pub(super) struct Defaults {
-    pub(super) version: ProtocolVersion,
-    pub(super) client_id: String,
+pub(crate) struct Defaults {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) client_id: String,
 }
 
 /// The bytes of the packet that a line describes, and the words of the usual answer to it, if it has
 /// one.
-pub(super) fn build(line: &[Token], defaults: &Defaults) -> Result<(Vec<u8>, Vec<Vec<Token>>)> {
+pub(crate) fn build(line: &[Token], defaults: &Defaults) -> Result<(Vec<u8>, Vec<Vec<Token>>)> {
     let mut words = Vec::new();
     let mut pairs = BTreeMap::new();
     for token in line {
@@ -421,7 +421,7 @@ fn unsubscribe(
 /// Raw bytes: `10` is a byte, `"text"` the bytes of a text, `'text'` a text behind its two bytes of
 /// length, `[ … ]` bytes behind their length as a variable byte integer; `00*300` is a byte 300
 /// times.
-pub(super) fn raw(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn raw(text: &str) -> Result<Vec<u8>> {
     let (bytes, rest) = raw_until_bracket(text)?;
     if rest.is_empty() {
         Ok(bytes)

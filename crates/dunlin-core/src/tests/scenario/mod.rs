@@ -30,11 +30,11 @@
 //! and clean start is 1, keep alive 0 and the client identifier the name of the peer unless CONNECT
 //! says otherwise.
 
-mod build;
-mod print;
+pub(crate) mod build;
+pub(crate) mod print;
 mod runner;
-mod settings;
-mod token;
+pub(crate) mod settings;
+pub(crate) mod token;
 
 use std::collections::BTreeSet;
 use std::path::Path;

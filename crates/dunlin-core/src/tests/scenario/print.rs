@@ -66,7 +66,7 @@ impl Words {
 }
 
 /// The words of a packet, its name first.
-pub(super) fn print(packet: &Packet<'_>) -> Vec<Token> {
+pub(crate) fn print(packet: &Packet<'_>) -> Vec<Token> {
     let mut words = Words::default();
     words.word(packet.packet_type().name());
     match packet {

@@ -9,7 +9,7 @@ use crate::settings::{FilterRule, QueuePolicy, RetainedPolicy, Settings, Strateg
 type Result<T> = std::result::Result<T, String>;
 
 /// Changes one setting.
-pub(super) fn set(settings: &mut Settings, path: &str, value: &str) -> Result<()> {
+pub(crate) fn set(settings: &mut Settings, path: &str, value: &str) -> Result<()> {
     let (mqtt, session) = (&mut settings.mqtt, &mut settings.session);
     match path {
         "mqtt.packet_bytes_max" => mqtt.packet_bytes_max = number(value)?,
@@ -117,7 +117,7 @@ fn optional(text: &str) -> Result<Option<Duration>> {
 }
 
 /// `1500ms`, `5s`, `2h`, `7d`.
-pub(super) fn duration(text: &str) -> Result<Duration> {
+pub(crate) fn duration(text: &str) -> Result<Duration> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

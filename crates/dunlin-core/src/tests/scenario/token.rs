@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// A word, its quotes taken off.
     Word(String),
     /// A key and its value.
@@ -12,7 +12,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    pub(super) fn pair(key: &str, value: impl fmt::Display) -> Self {
+    pub(crate) fn pair(key: &str, value: impl fmt::Display) -> Self {
         Self::Pair(key.to_owned(), value.to_string())
     }
 }
@@ -36,7 +36,7 @@ impl fmt::Display for Token {
 }
 
 /// Splits a line. Escapes stay as they are: see [`unescape`].
-pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
+pub(crate) fn tokens(line: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
 const RUN_MIN: usize = 20;
 
 /// The bytes that a text stands for: `\xNN` is a byte, `\\` a backslash, `c*300` is c 300 times.
-pub(super) fn unescape(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     if let Some((unit, count)) = text.rsplit_once('*')
         && !unit.is_empty()
         && let Ok(count) = count.parse::<usize>()
@@ -92,12 +92,12 @@ pub(super) fn unescape(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// As [`unescape`], for text.
-pub(super) fn unescape_text(text: &str) -> Result<String, String> {
+pub(crate) fn unescape_text(text: &str) -> Result<String, String> {
     String::from_utf8(unescape(text)?).map_err(|_| format!("not UTF-8: {text}"))
 }
 
 /// The one way to write these bytes.
-pub(super) fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> String {
     use fmt::Write as _;
     if let Some(&first) = bytes.first()
         && bytes.len() >= RUN_MIN
