@@ -5,7 +5,6 @@ use dunlin_client::script::{PeerListener, connack};
 
 use super::{V5, accept, dunlin, exit, first_line, output, signal, text};
 
-// [v5 MQTT-3.1.2-7] [v3 MQTT-3.1.2-8]
 #[tokio::test]
 async fn killing_it_is_no_normal_end() {
     let listener = PeerListener::bind().await.unwrap();

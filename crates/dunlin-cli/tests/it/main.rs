@@ -1,5 +1,11 @@
 //! The program as its users see it, against a scripted peer that plays the broker.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what is not as expected fails the test"
+)]
+
 mod connect;
 mod publish;
 mod subscribe;

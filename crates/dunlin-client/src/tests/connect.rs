@@ -14,7 +14,6 @@ use crate::{
     WillOptions,
 };
 
-// [v5 MQTT-3.1.0-1] [v3 MQTT-3.1.0-1]
 #[tokio::test]
 async fn connect_says_what_the_options_say() {
     let (listener, mut options) = broker(V5).await;
@@ -158,7 +157,7 @@ async fn a_server_that_is_silent_is_given_up() {
     );
 }
 
-// [v5 MQTT-3.14.4-1] [v5 MQTT-3.14.4-2] [v3 MQTT-3.14.4-1]
+// [v3 MQTT-3.14.4-1]
 #[tokio::test]
 async fn disconnect_is_the_last_packet() {
     let (client, mut events, mut peer) = pair(V5).await;

@@ -23,8 +23,6 @@ fn success() -> Published {
     }
 }
 
-// [v5 MQTT-4.3.1-1] [v5 MQTT-3.3.1-2] [v5 MQTT-2.2.1-2] [v3 MQTT-4.3.1-1] [v3 MQTT-3.3.1-2]
-// [v3 MQTT-2.3.1-5]
 #[tokio::test]
 async fn qos_0_needs_no_answer() {
     for version in [V5, V311] {
@@ -37,7 +35,6 @@ async fn qos_0_needs_no_answer() {
     }
 }
 
-// [v5 MQTT-4.3.2-1] [v5 MQTT-4.3.2-2] [v3 MQTT-4.3.2-1]
 #[tokio::test]
 async fn qos_1_waits_for_puback() {
     for version in [V5, V311] {
@@ -54,7 +51,6 @@ async fn qos_1_waits_for_puback() {
     }
 }
 
-// [v5 MQTT-4.3.3-1] [v5 MQTT-4.3.3-2] [v5 MQTT-4.3.3-4] [v5 MQTT-4.3.3-5] [v3 MQTT-4.3.3-1]
 #[tokio::test]
 async fn qos_2_goes_all_the_way() {
     for version in [V5, V311] {
@@ -143,7 +139,6 @@ async fn all_properties_arrive() {
     peer.expect(&Packet::Publish(expected)).await.unwrap();
 }
 
-// [v5 MQTT-3.3.4-7] [v5 MQTT-4.9.0-2] [v5 MQTT-4.9.0-3]
 #[tokio::test]
 async fn the_servers_receive_maximum_is_respected() {
     let (listener, options) = broker(V5).await;
@@ -196,7 +191,6 @@ async fn the_servers_receive_maximum_is_respected() {
     }
 }
 
-// [v5 MQTT-3.2.2-11] [v5 MQTT-3.2.2-14] [v5 MQTT-3.2.2-15] [v5 MQTT-3.2.2-17]
 #[tokio::test]
 async fn what_the_server_does_not_take_is_not_sent() {
     let (listener, options) = broker(V5).await;

@@ -9,7 +9,6 @@ use super::{V5, V311, ack, broker, connect_with, id, next_event, next_message, p
 use crate::script::connack;
 use crate::{DisconnectRequest, Event};
 
-// [v5 MQTT-4.3.2-4] [v5 MQTT-4.3.3-8] [v5 MQTT-4.3.3-11] [v3 MQTT-4.3.2-2] [v3 MQTT-4.3.3-2]
 #[tokio::test]
 async fn messages_are_acknowledged_once_they_are_taken() {
     for version in [V5, V311] {
@@ -59,7 +58,6 @@ async fn what_is_not_taken_is_not_acknowledged_at_the_end_either() {
     disconnected.unwrap();
 }
 
-// [v5 MQTT-4.3.3-10] [v5 MQTT-4.3.3-12] [v3 MQTT-4.3.3-2]
 #[tokio::test]
 async fn qos_2_is_delivered_once() {
     let (_client, mut events, mut peer) = pair(V5).await;
@@ -135,7 +133,6 @@ async fn topic_aliases_are_resolved() {
     );
 }
 
-// [v5 MQTT-3.3.4-9]
 #[tokio::test]
 async fn a_server_that_exceeds_receive_maximum_is_told() {
     let (listener, mut options) = broker(V5).await;

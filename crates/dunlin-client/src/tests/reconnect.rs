@@ -44,8 +44,6 @@ async fn back(
     peer
 }
 
-// [v5 MQTT-4.4.0-1] [v5 MQTT-3.3.1-1] [v5 MQTT-4.6.0-1] [v3 MQTT-4.4.0-1] [v3 MQTT-3.3.1-1]
-// [v3 MQTT-4.6.0-1]
 #[tokio::test]
 async fn what_is_in_flight_is_sent_again_in_order() {
     for version in [V5, V311] {

@@ -15,7 +15,6 @@ fn filter(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).unwrap()
 }
 
-// [v5 MQTT-3.8.4-6]
 #[tokio::test]
 async fn each_filter_has_its_code() {
     let (client, _events, mut peer) = pair(V5).await;
