@@ -39,6 +39,7 @@ Exit codes:
    0  done
    1  failed: refused, connection lost or not made
    2  the command line or the configuration is wrong
+   3  bench: a goal of --expect is missed
   27  sub: --timeout passed first
 
 Example: dunlin sub -t t/1 & dunlin pub -t t/1 -m hello";
@@ -61,6 +62,8 @@ enum Command {
     Pub(Box<cmd::publish::PubArgs>),
     /// Subscribe, and print messages
     Sub(Box<cmd::subscribe::SubArgs>),
+    /// Measure a broker from outside
+    Bench(Box<cmd::bench::BenchArgs>),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
 }
@@ -143,6 +146,10 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
                 cmd::subscribe::Outcome::Enough => EXIT_OK,
                 cmd::subscribe::Outcome::TimedOut => EXIT_TIMED_OUT,
             });
+        }
+        Command::Bench(args) => {
+            let outcome = cmd::bench::run(args, &mut io::stdout().lock());
+            return outcome.map_err(Failure::Failed);
         }
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());

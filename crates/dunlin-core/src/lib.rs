@@ -25,3 +25,6 @@ pub mod stats;
 pub mod storage;
 pub mod time;
 pub mod worker;
+
+#[cfg(test)]
+mod tests;

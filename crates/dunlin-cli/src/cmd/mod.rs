@@ -1,5 +1,6 @@
 //! The commands, one file or folder each.
 
+pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod publish;

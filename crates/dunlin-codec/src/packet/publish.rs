@@ -1,7 +1,7 @@
 //! PUBLISH (section 3.3).
 
 use crate::error::{Malformed, ProtocolError};
-use crate::property::{Place, Section, WriteProperties, write_section};
+use crate::property::{Place, WriteProperties, read_section, write_section};
 use crate::{
     DecodeError, EncodeError, Limits, PacketIdentifier, PacketType, Property, ProtocolVersion, QoS,
     Reader, Sink, SubscriptionIdentifiers, TopicName, UserProperties,
@@ -29,10 +29,13 @@ pub struct PublishProperties<'a> {
 }
 
 impl<'a> PublishProperties<'a> {
-    fn from_section(section: Section<'a>) -> Self {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let mut properties = Self::default();
-        for property in section.iter() {
-            match property {
+        read_section(
+            reader,
+            Place::Publish,
+            limits,
+            |property, section| match property {
                 Property::PayloadFormatIndicator(value) => {
                     properties.payload_format_indicator = Some(value);
                 }
@@ -51,9 +54,9 @@ impl<'a> PublishProperties<'a> {
                         SubscriptionIdentifiers::from_section(section);
                 }
                 _ => {}
-            }
-        }
-        properties
+            },
+        )?;
+        Ok(properties)
     }
 
     /// Writes those properties that a server passes on unaltered: all but Message Expiry Interval,
@@ -108,8 +111,9 @@ pub(crate) fn write_own_properties(
     Ok(())
 }
 
-/// The first byte of a PUBLISH (section 3.3.1).
+/// The first byte of a PUBLISH (section 3.3.1); DUP is 0 at QoS 0 [MQTT-3.3.1-2].
 pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
+    let dup = dup && qos as u8 > 0;
     (PacketType::Publish as u8) << 4 | (dup as u8) << 3 | (qos as u8) << 1 | retain as u8
 }
 
@@ -159,7 +163,7 @@ impl<'a> Publish<'a> {
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
         let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(Malformed::QoS)?;
-        let topic = match reader.string()? {
+        let topic = match reader.utf8()? {
             "" if version.is_v5() => TopicName::EMPTY,
             text => TopicName::parse(text).map_err(Malformed::Topic)?,
         };
@@ -168,12 +172,7 @@ impl<'a> Publish<'a> {
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_identifier()?),
         };
         let properties = if version.is_v5() {
-            let section = Section::read(reader, Place::Publish, limits)?;
-            if section.as_bytes().is_empty() {
-                PublishProperties::default()
-            } else {
-                PublishProperties::from_section(section)
-            }
+            PublishProperties::read(reader, limits)?
         } else {
             PublishProperties::default()
         };

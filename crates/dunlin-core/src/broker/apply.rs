@@ -5,12 +5,12 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode};
 
 use crate::broker::{Broker, Committed};
+use crate::error::Refusal;
 use crate::message::Message;
 use crate::router::{Delivered, Group, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
-use crate::time::Time;
 use crate::worker::{Context, Notice, Worker};
 
 /// How often another member of a shared subscription is tried when the chosen one is gone.
@@ -26,10 +26,10 @@ pub struct Receipt {
 impl Broker {
     /// Gives a message to everyone who is entitled to it. Connections that have to be told are in
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
-    pub fn apply(&self, worker: &mut Worker, now: Time, committed: Committed) -> Receipt {
+    pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
         let mut reason_code = plan.reason_code();
-        if plan.retains && self.retain(now, &plan.message, plan.sequence).is_err() {
+        if plan.retains && self.retain(&plan.message, plan.sequence).is_err() {
             reason_code = ReasonCode::QuotaExceeded;
         }
         for target in plan.route.targets.iter() {
@@ -40,21 +40,24 @@ impl Broker {
         for group in plan.route.groups.iter() {
             self.give_to_group(worker, &plan.message, group);
         }
+        let asker = plan
+            .exchange
+            .and_then(|exchange| exchange.finish(reason_code));
+        if let Some(connection) = asker {
+            worker.notify(Notice::Output(connection));
+        }
         Receipt { reason_code }
     }
 
     /// Makes the message the retained one of its topic; an empty payload deletes that
     /// [MQTT-3.3.1-6].
-    fn retain(&self, now: Time, message: &Arc<Message>, sequence: u64) -> Result<(), ()> {
+    fn retain(&self, message: &Arc<Message>, sequence: u64) -> Result<(), Refusal> {
         let mut retained = self.retained.write();
         if message.payload().is_empty() {
-            retained.clear(message.topic(), sequence);
+            retained.clear(message.topic_bytes(), sequence);
             return Ok(());
         }
-        retained
-            .set(Arc::clone(message), sequence, now)
-            .map(drop)
-            .map_err(drop)
+        retained.set(Arc::clone(message), sequence)
     }
 
     fn give(

@@ -1,6 +1,6 @@
 //! The end of a connection, from either side, with or without its will (sections 3.14 and 4.13).
 
-use dunlin_codec::{Disconnect, DisconnectProperties, Packet, ReasonCode};
+use dunlin_codec::{Disconnect, DisconnectProperties, Packet, PacketType, ReasonCode};
 
 use super::{Connected, Connection, State, v3};
 use crate::broker::Ending;
@@ -55,8 +55,8 @@ impl Connection {
                 }
             }
             State::Connecting(connecting) => {
-                let version = connecting.version();
-                let _: Outcome = self.refuse_connect(version, violation.reason_code(), out);
+                let reader = connecting.reader();
+                let _: Outcome = self.refuse_connect(reader, violation.reason_code(), out);
             }
             State::Connected(connected) => {
                 connected.send_disconnect(violation.reason_code(), &violation.to_string(), out);
@@ -106,8 +106,8 @@ impl Connection {
         match &self.state {
             State::Connected(connected) => connected.send_disconnect(reason_code, "", out),
             State::Connecting(connecting) => {
-                let version = connecting.version();
-                let _: Outcome = self.refuse_connect(version, ReasonCode::ServerUnavailable, out);
+                let reader = connecting.reader();
+                let _: Outcome = self.refuse_connect(reader, ReasonCode::ServerUnavailable, out);
             }
             State::New | State::Closed(_) => {}
         }
@@ -121,7 +121,7 @@ impl Connection {
         Outcome::Close
     }
 
-    fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
+    pub(super) fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
         let state = std::mem::replace(&mut self.state, State::Closed(reason));
         if let State::Connected(connected) = state {
             context
@@ -138,6 +138,7 @@ impl Connected {
         if !self.version.is_v5() {
             return;
         }
+        let reason_code = reason_code.nearest_in(PacketType::Disconnect);
         if !text.is_empty() && self.wants_problems {
             let properties = DisconnectProperties {
                 reason_string: Some(text),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use dunlin_codec::{
     Auth, AuthProperties, Connack, ConnackProperties, Connect, DecodeError, Limits, Packet,
-    ProtocolVersion, ReasonCode, Will as WillFields, decode,
+    PacketType, ProtocolVersion, ReasonCode, Will as WillFields, decode,
 };
 
 use super::topic_alias::{InboundAliases, OutboundAliases};
 use super::{Connected, Connection, State, send, v3};
 use crate::access::Identity;
-use crate::broker::{Attaching, Broker};
+use crate::broker::{Attaching, Broker, Ending};
 use crate::error::Violation;
 use crate::id::ClientIdentifier;
 use crate::input::{Attempt, AuthenticationStep, CloseReason, Decision, Outcome};
@@ -20,11 +20,34 @@ use crate::session::will::Will;
 use crate::settings::Settings;
 use crate::worker::Context;
 
+/// What the client at the other end can read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PacketReader {
+    version: ProtocolVersion,
+    /// Its Maximum Packet Size.
+    packet_bytes_max: usize,
+}
+
+impl PacketReader {
+    fn of(connect: &Connect<'_>) -> Self {
+        Self {
+            version: connect.version,
+            packet_bytes_max: packet_bytes_max(connect),
+        }
+    }
+}
+
+fn packet_bytes_max(connect: &Connect<'_>) -> usize {
+    let size = connect.properties.maximum_packet_size;
+    size.and_then(|size| usize::try_from(size.get()).ok())
+        .unwrap_or(usize::MAX)
+}
+
 /// A CONNECT whose sender is not known yet.
 pub(super) struct Connecting {
     /// The packet, encoded: it is decoded again when it goes on.
     connect: Box<[u8]>,
-    version: ProtocolVersion,
+    reader: PacketReader,
     method: Option<Box<str>>,
     /// Whether the client has to send an AUTH next.
     awaits_auth: bool,
@@ -32,7 +55,11 @@ pub(super) struct Connecting {
 
 impl Connecting {
     pub(super) const fn version(&self) -> ProtocolVersion {
-        self.version
+        self.reader.version
+    }
+
+    pub(super) const fn reader(&self) -> PacketReader {
+        self.reader
     }
 
     /// AUTH in the exchange that CONNECT began.
@@ -54,7 +81,7 @@ impl Connecting {
     }
 
     fn decoded(&self) -> Option<Connect<'_>> {
-        match decode(&self.connect, self.version, &Limits::default()) {
+        match decode(&self.connect, self.version(), &Limits::default()) {
             Ok(Some((Packet::Connect(connect), _))) => Some(*connect),
             _ => None,
         }
@@ -81,18 +108,19 @@ impl Connection {
         out: &mut Output,
     ) -> Outcome {
         if let Err(reason_code) = check(connect, context.broker.settings()) {
-            return self.refuse_connect(connect.version, reason_code, out);
+            return self.refuse_connect(PacketReader::of(connect), reason_code, out);
         }
         let mut bytes = Vec::new();
         if Packet::Connect(Box::new(*connect))
             .encode(connect.version, &mut bytes)
             .is_err()
         {
-            return self.refuse_connect(connect.version, ReasonCode::MalformedPacket, out);
+            let reader = PacketReader::of(connect);
+            return self.refuse_connect(reader, ReasonCode::MalformedPacket, out);
         }
         self.state = State::Connecting(Box::new(Connecting {
             connect: bytes.into_boxed_slice(),
-            version: connect.version,
+            reader: PacketReader::of(connect),
             method: connect.properties.authentication_method.map(Into::into),
             awaits_auth: false,
         }));
@@ -120,29 +148,39 @@ impl Connection {
                     connecting.method.as_deref(),
                     Some(data),
                 );
-                send(&auth, connecting.version, usize::MAX, out);
-                Outcome::Continue
+                let reader = connecting.reader;
+                if send(&auth, reader.version, reader.packet_bytes_max, out) {
+                    Outcome::Continue
+                } else {
+                    self.refuse_connect(reader, ReasonCode::PacketTooLarge, out)
+                }
             }
             // An exchange needs a method; without one nothing was decided.
             Decision::Continue { .. } => {
-                let version = connecting.version;
-                self.refuse_connect(version, ReasonCode::NotAuthorized, out)
+                let reader = connecting.reader;
+                self.refuse_connect(reader, ReasonCode::NotAuthorized, out)
             }
             Decision::Deny { reason_code } => {
-                let version = connecting.version;
-                self.refuse_connect(version, *reason_code, out)
+                let reader = connecting.reader;
+                self.refuse_connect(reader, *reason_code, out)
             }
             Decision::Allow { data } => self.accept(context, data.as_deref(), out),
         }
     }
 
-    /// CONNACK with an error, after which the Network Connection ends [MQTT-3.1.4-2].
+    /// CONNACK with an error, after which the Network Connection ends [MQTT-3.1.4-2]; without
+    /// CONNACK if the version has no code for it or the client could not read it.
     pub(super) fn refuse_connect(
         &mut self,
-        version: ProtocolVersion,
+        reader: PacketReader,
         reason_code: ReasonCode,
         out: &mut Output,
     ) -> Outcome {
+        let reason_code = reason_code.nearest_in(PacketType::Connack);
+        self.state = State::Closed(CloseReason::Refused(reason_code));
+        if !v3::has_connect_return_code(reader.version, reason_code) {
+            return Outcome::Close;
+        }
         let properties = ConnackProperties::default();
         let connack = Connack {
             session_present: false,
@@ -151,11 +189,10 @@ impl Connection {
         };
         send(
             &Packet::Connack(Box::new(connack)),
-            version,
-            usize::MAX,
+            reader.version,
+            reader.packet_bytes_max,
             out,
         );
-        self.state = State::Closed(CloseReason::Refused(reason_code));
         Outcome::Close
     }
 
@@ -163,9 +200,12 @@ impl Connection {
     /// nothing otherwise [MQTT-3.1.4-1].
     pub(super) fn refuse_broken_connect(&mut self, error: DecodeError, out: &mut Output) {
         if let DecodeError::UnsupportedProtocolVersion { level } = error {
-            let version = v3::version_for_level(level);
+            let reader = PacketReader {
+                version: v3::version_for_level(level),
+                packet_bytes_max: usize::MAX,
+            };
             let _: Outcome =
-                self.refuse_connect(version, ReasonCode::UnsupportedProtocolVersion, out);
+                self.refuse_connect(reader, ReasonCode::UnsupportedProtocolVersion, out);
         }
     }
 
@@ -179,12 +219,12 @@ impl Connection {
             return Outcome::Close;
         };
         let Some(connect) = connecting.decoded() else {
-            return self.refuse_connect(connecting.version, ReasonCode::MalformedPacket, out);
+            return self.refuse_connect(connecting.reader, ReasonCode::MalformedPacket, out);
         };
         match self.begin(context, &connect) {
             Ok((connected, is_present)) => {
                 let assigned = connect.client_id.is_empty();
-                send_connack(
+                let is_sent = send_connack(
                     context.broker,
                     &connect,
                     &connected,
@@ -193,9 +233,23 @@ impl Connection {
                     out,
                 );
                 self.state = State::Connected(Box::new(connected));
-                Outcome::Continue
+                if is_sent {
+                    return Outcome::Continue;
+                }
+                // A client that cannot be told what it must know cannot be served, and its will
+                // is that of an accepted CONNECT only.
+                let ending = Ending {
+                    discards_will: true,
+                    ..Ending::default()
+                };
+                self.end(
+                    context,
+                    ending,
+                    CloseReason::Refused(ReasonCode::PacketTooLarge),
+                );
+                Outcome::Close
             }
-            Err(reason_code) => self.refuse_connect(connect.version, reason_code, out),
+            Err(reason_code) => self.refuse_connect(connecting.reader, reason_code, out),
         }
     }
 
@@ -243,10 +297,7 @@ impl Connection {
             version: connect.version,
             keep_alive: keep_alive(connect, settings),
             window,
-            packet_bytes_max: properties
-                .maximum_packet_size
-                .and_then(|size| usize::try_from(size.get()).ok())
-                .unwrap_or(usize::MAX),
+            packet_bytes_max: packet_bytes_max(connect),
             had_expiry_interval: expiry_interval != Some(Duration::ZERO),
             wants_problems: properties.request_problem_information.unwrap_or(true),
             pending: 0,
@@ -390,7 +441,8 @@ fn keep_alive(connect: &Connect<'_>, settings: &Settings) -> u16 {
     }
 }
 
-/// CONNACK with success, and everything that the client has to know (section 3.2.2.3).
+/// CONNACK with success, and everything that the client has to know (section 3.2.2.3); false if
+/// that is more than the client accepts.
 fn send_connack(
     broker: &Broker,
     connect: &Connect<'_>,
@@ -398,7 +450,7 @@ fn send_connack(
     (session_present, assigned): (bool, bool),
     data: Option<&[u8]>,
     out: &mut Output,
-) {
+) -> bool {
     let settings = broker.settings();
     let mqtt = &settings.mqtt;
     let client_id = connected.identity.client_id.as_str();
@@ -429,5 +481,5 @@ fn send_connack(
         reason_code: ReasonCode::Success,
         properties,
     };
-    connected.send(&Packet::Connack(Box::new(connack)), out);
+    connected.send(&Packet::Connack(Box::new(connack)), out)
 }

@@ -61,7 +61,7 @@ struct Connected {
     had_expiry_interval: bool,
     /// Request Problem Information.
     wants_problems: bool,
-    /// Publishes of QoS 1 and 2 that are planned and not acknowledged.
+    /// Publishes of QoS 1 that are planned and not acknowledged; the session knows those of QoS 2.
     pending: usize,
     /// The sequence number in flight from which on messages are to be sent again.
     resend_from: Option<u64>,
@@ -165,6 +165,12 @@ impl Connection {
             },
             State::Connecting(connecting) => match packet {
                 Packet::Auth(auth) => connecting.handle_auth(&auth),
+                Packet::Disconnect(disconnect) => {
+                    // It gave up the exchange (section 4.12).
+                    let reason = CloseReason::Disconnected(disconnect.reason_code);
+                    self.state = State::Closed(reason);
+                    return Outcome::Close;
+                }
                 Packet::Connect(_) => Err(Violation::SecondConnect),
                 _ => Err(Violation::NotConnected),
             },
@@ -249,7 +255,8 @@ impl Connection {
     }
 
     /// Appends what waits for the client and may be sent now: messages to be sent again, retained
-    /// messages, queued messages. True if more waits for room in `out`.
+    /// messages, queued messages. True if more can be sent when there is room in `out`, or when others
+    /// had their turn.
     pub fn poll_output(&mut self, context: &mut Context<'_>, out: &mut Output) -> bool {
         match &mut self.state {
             State::Connected(connected) => connected.poll_output(context, self.id, out),

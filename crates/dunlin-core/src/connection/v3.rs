@@ -62,6 +62,30 @@ pub(super) fn is_acknowledged(version: ProtocolVersion, reason_code: ReasonCode)
         )
 }
 
+/// Whether CONNACK can say this. Before 5.0 there are five return codes of refusal, and where none of
+/// them fits there is no CONNACK [MQTT-3.2.2-6].
+pub(super) const fn has_connect_return_code(
+    version: ProtocolVersion,
+    reason_code: ReasonCode,
+) -> bool {
+    version.is_v5()
+        || matches!(
+            reason_code,
+            ReasonCode::UnsupportedProtocolVersion
+                | ReasonCode::ClientIdentifierNotValid
+                | ReasonCode::BadUserNameOrPassword
+                | ReasonCode::BadAuthenticationMethod
+                | ReasonCode::NotAuthorized
+                | ReasonCode::Banned
+                | ReasonCode::ServerUnavailable
+                | ReasonCode::ServerBusy
+                | ReasonCode::QuotaExceeded
+                | ReasonCode::UseAnotherServer
+                | ReasonCode::ServerMoved
+                | ReasonCode::ConnectionRateExceeded
+        )
+}
+
 /// The version in which a CONNECT is answered that names this level, which is not served: the
 /// nearest one.
 pub(super) const fn version_for_level(level: u8) -> ProtocolVersion {

@@ -187,11 +187,6 @@ impl<S: Subscriber> Router<S> {
             .find(self.hasher.hash_one(text), |group| group.text() == text)
     }
 
-    /// All shared subscriptions, in no order.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<Group<S>>> {
-        self.groups.iter()
-    }
-
     /// A number that changes with every change of any route.
     pub(crate) const fn generation(&self) -> u64 {
         self.generation

@@ -96,12 +96,14 @@ impl<S: Subscriber> Group<S> {
     }
 
     /// The ShareName; `None` for `$queue`.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> Option<&str> {
         let (name, _) = self.text.strip_prefix("$share/")?.split_once('/')?;
         Some(name)
     }
 
     /// How a member is chosen.
+    #[cfg(test)]
     pub(crate) const fn strategy(&self) -> Strategy {
         self.strategy
     }
@@ -117,6 +119,7 @@ impl<S: Subscriber> Group<S> {
     }
 
     /// What a member was granted; `None` if it is none.
+    #[cfg(test)]
     pub(crate) fn grant_of(&self, key: u64) -> Option<Grant> {
         let members = self.members.lock();
         let position = members.list.position(key)?;

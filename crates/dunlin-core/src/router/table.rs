@@ -30,10 +30,6 @@ impl<T> Table<T> {
         self.len
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.parts.iter().flat_map(HashTable::iter)
-    }
-
     fn part_index(hash: u64) -> usize {
         usize::try_from(hash >> PART_SHIFT).unwrap_or(0) % PARTS
     }

@@ -60,11 +60,13 @@ impl<S: Subscriber> Tree<S> {
     }
 
     /// Nodes in use, the root among them.
+    #[cfg(test)]
     pub(super) fn node_count(&self) -> usize {
         self.nodes.count
     }
 
     /// Nodes that stand for a text.
+    #[cfg(test)]
     pub(super) const fn child_count(&self) -> usize {
         self.children.len()
     }

@@ -191,11 +191,6 @@ impl SessionState {
         self.will_due.into_iter().chain(self.expires_at()).min()
     }
 
-    /// Whether something waits to be sent.
-    pub(crate) fn has_waiting(&self) -> bool {
-        !self.queue.is_empty() || !self.retained.is_empty()
-    }
-
     /// Drops queued messages that an absent client is not kept.
     pub(crate) fn drop_unkept(&mut self, qos_min: QoS) {
         if qos_min > QoS::AtMostOnce {

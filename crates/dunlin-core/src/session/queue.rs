@@ -29,7 +29,7 @@ pub(crate) struct Queue {
     /// Priority 0.
     usual: VecDeque<Delivery>,
     /// Other priorities, the highest first.
-    prior: Option<Box<BTreeMap<Reverse<u8>, VecDeque<Delivery>>>>,
+    prior: BTreeMap<Reverse<u8>, VecDeque<Delivery>>,
     len: usize,
     bytes: usize,
     /// How many are of QoS 0.
@@ -101,7 +101,7 @@ impl Queue {
 
     /// The next message.
     pub(crate) fn peek(&mut self) -> Option<&Delivery> {
-        if self.prior.is_some() && self.first_lane().is_some() {
+        if self.first_lane().is_some() {
             return self.first_lane().and_then(|lane| lane.front());
         }
         self.usual.front()
@@ -110,7 +110,7 @@ impl Queue {
     /// Removes what `remove` says, and gives it in its order.
     pub(crate) fn extract(&mut self, mut remove: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
         let mut removed = Vec::new();
-        let lanes = self.prior.iter_mut().flat_map(|prior| prior.values_mut());
+        let lanes = self.prior.values_mut();
         for lane in lanes.chain([&mut self.usual]) {
             if lane.iter().any(&mut remove) {
                 for delivery in std::mem::take(lane) {
@@ -144,28 +144,24 @@ impl Queue {
         if self.usual.capacity() > KEPT {
             self.usual = VecDeque::new();
         }
-        self.prior = None;
+        self.prior.clear();
     }
 
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Delivery> {
         if priority == 0 {
             return &mut self.usual;
         }
-        let prior = self.prior.get_or_insert_default();
-        prior.entry(Reverse(priority)).or_default()
+        self.prior.entry(Reverse(priority)).or_default()
     }
 
     fn first_lane(&mut self) -> Option<&mut VecDeque<Delivery>> {
-        let lanes = self.prior.as_mut()?.values_mut();
-        lanes.into_iter().find(|lane| !lane.is_empty())
+        let mut lanes = self.prior.values_mut();
+        lanes.find(|lane| !lane.is_empty())
     }
 
     /// The oldest of the lowest priority that `is_meant`.
     fn remove_oldest(&mut self, is_meant: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
-        let prior = self
-            .prior
-            .iter_mut()
-            .flat_map(|prior| prior.values_mut().rev());
+        let prior = self.prior.values_mut().rev();
         let removed = [&mut self.usual]
             .into_iter()
             .chain(prior)

@@ -6,7 +6,8 @@ use dunlin_codec::QoS;
 use proptest::prelude::*;
 
 use super::*;
-use crate::router::{Delivered, ForOwn};
+use crate::router::Delivered;
+use crate::router::route::ForOwn;
 
 #[track_caller]
 fn check(text: &str, matching: &[&str], other: &[&str]) {
@@ -92,7 +93,12 @@ fn merged(grants: &[&Grant]) -> Option<(QoS, bool, Vec<u32>)> {
 }
 
 fn seen(delivered: &Delivered) -> (QoS, bool, Vec<u32>) {
-    let mut identifiers: Vec<u32> = delivered.identifiers().map(NonZeroU32::get).collect();
+    let mut identifiers: Vec<u32> = delivered
+        .identifiers
+        .as_slice()
+        .iter()
+        .map(|identifier| identifier.get())
+        .collect();
     identifiers.sort_unstable();
     (delivered.qos, delivered.retain_as_published, identifiers)
 }
