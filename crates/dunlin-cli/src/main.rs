@@ -148,8 +148,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
             });
         }
         Command::Bench(args) => {
-            let outcome = cmd::bench::run(args, &mut io::stdout().lock());
-            return outcome.map_err(Failure::Failed);
+            return cmd::bench::run(args, &mut io::stdout().lock());
         }
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
