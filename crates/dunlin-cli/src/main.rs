@@ -39,7 +39,7 @@ Exit codes:
    0  done
    1  failed: refused, connection lost or not made
    2  the command line or the configuration is wrong
-   3  bench: a goal of --expect is missed
+   3  bench run: done, and a goal of --expect missed
   27  sub: --timeout passed first
 
 Example: dunlin sub -t t/1 & dunlin pub -t t/1 -m hello";
@@ -63,7 +63,7 @@ enum Command {
     /// Subscribe, and print messages
     Sub(Box<cmd::subscribe::SubArgs>),
     /// Measure a broker from outside
-    Bench(Box<cmd::bench::BenchArgs>),
+    Bench(cmd::bench::BenchArgs),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
 }
@@ -147,9 +147,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
                 cmd::subscribe::Outcome::TimedOut => EXIT_TIMED_OUT,
             });
         }
-        Command::Bench(args) => {
-            return cmd::bench::run(args, &mut io::stdout().lock());
-        }
+        Command::Bench(args) => return cmd::bench::run(args, &mut io::stdout().lock()),
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
             let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;
