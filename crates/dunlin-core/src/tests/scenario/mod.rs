@@ -66,6 +66,21 @@ scripts! {
         session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
         too_many_sessions user_name_and_password
     }
+    publish {
+        acknowledged_in_order answers forbidden malformed malformed_properties
+        no_matching_subscribers no_problem_information no_topic_aliases not_stored
+        packet_too_large qos_1_identifier_is_new_again qos_2_exactly_once qos_2_over_reconnects
+        receive_maximum receive_maximum_while_they_wait topic_alias_of_a_repeat topic_aliases
+        topic_aliases_end unknown_identifiers
+    }
+    delivery {
+        dup_is_per_hop every_match identifiers in_flight_max in_order maximum_packet_size
+        message_expiry message_expiry_behind_a_full_window no_expiry_once_sent no_topic_aliases
+        not_sent_again_while_connected properties properties_between_versions pubrels_in_order
+        qos_1 qos_2 receive_maximum receive_maximum_on_resumption refused_by_the_client
+        resend_interval resumed_in_order subscription_identifiers topic_alias_too_large
+        topic_aliases topic_aliases_end
+    }
 }
 
 fn run(path: &str) {
