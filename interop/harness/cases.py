@@ -18,7 +18,9 @@ import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Callable, Iterable
+from typing import Callable, Iterable, TypeVar
+
+T = TypeVar("T")
 
 # How long something that must happen may take, on a machine that is busy with other work.
 DEADLINE_S = 15.0
@@ -72,6 +74,11 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = DEAD
         time.sleep(0.01)
 
 
+def pause_until(seconds: float) -> None:
+    """Lets a time pass that is itself what the case is about: an expiry, a keep alive."""
+    time.sleep(seconds)
+
+
 @dataclass
 class Trial:
     """One run of one case against one broker."""
@@ -93,6 +100,14 @@ class Trial:
         """A Client Identifier of at most 23 letters and digits, which every broker must take."""
         self._client_ids += 1
         return f"{self.suite[:4]}{self.nonce}x{self._client_ids}"
+
+    def beside(self, other: Callable[[], None], main: Callable[[], T]) -> T:
+        """Runs `other` on a thread of its own while `main` runs, and fails if either does."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            running = pool.submit(other)
+            result = main()
+            running.result()
+        return result
 
     def at_end(self, cleanup: Callable[[], None]) -> None:
         """Runs after the case, whatever its outcome; the last one named runs first."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 import threading
 
+from .cases import wait_until
+
 
 class Proxy:
     """Listens on a free port of the loopback address and connects each client to the broker."""
@@ -33,6 +35,10 @@ class Proxy:
         """From now on nothing from the client reaches the broker."""
         with self._lock:
             self._losing, self._lost = False, 0
+
+    def wait_until_lost(self) -> None:
+        """Waits until something was lost."""
+        wait_until(self.lost_bytes, "bytes that the proxy loses")
 
     def lost_bytes(self) -> int:
         """How many bytes were lost since."""

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from paho.mqtt.client import CallbackAPIVersion, MQTTMessage
+from paho.mqtt.client import CallbackAPIVersion, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -208,12 +208,21 @@ class Client:
         if self.trial.version is V5:
             properties = _packed(PacketTypes.CONNECT, self._properties)
             five = {"clean_start": self._clean, "properties": properties}
+        else:
+            # Paho takes Clean Session from its constructor and offers no other way.
+            self._paho._clean_session = self._clean  # noqa: SLF001
         with self._changed:
             self._ended = None
             self._answers.pop(("connect", 0), None)
         self._started = True
         self._paho.connect(self.trial.host, self._port, self._keep_alive_s, **five)
         self._paho.loop_start()
+
+    def refusal(self) -> Answer:
+        """After `start`: the CONNACK that refuses."""
+        answer = self._answer("connect", 0)
+        expect(answer.reasons[0] >= 0x80, f"CONNACK accepts: {answer.reasons}")
+        return answer
 
     def subscribe(self, topic_filter: str, qos: int = 0, **options) -> Answer:
         """Subscribes and waits for SUBACK; `identifier` is the Subscription Identifier and the other
@@ -249,6 +258,12 @@ class Client:
         properties = _packed(PacketTypes.PUBLISH, five)
         return self._paho.publish(topic, payload, qos, retain, properties).mid
 
+    def send_unchecked(self, topic: str, payload: str) -> None:
+        """A QoS 0 PUBLISH with a topic that Paho would refuse."""
+        self._paho._send_publish(  # noqa: SLF001
+            0, topic.encode(), payload.encode(), info=MQTTMessageInfo(0)
+        )
+
     def acknowledge(self, message: Message) -> None:
         """PUBACK or PUBCOMP, for a client with manual acknowledgement."""
         self._paho.ack(message.packet_id, message.qos)
@@ -265,11 +280,18 @@ class Client:
             )
             unread = self._messages[self._read :]
             if not complete:
+                some = [(one.payload[:40], one.qos) for one in unread[:10]]
                 raise Failure(
-                    f"{self.client_id} waited {seconds:g} s for {count} messages, got {unread}"
+                    f"{self.client_id} waited {seconds:g} s for {count} messages, got"
+                    f" {len(unread)}, the first are {some}"
                 )
             self._read += count
             return unread[:count]
+
+    def unread(self) -> int:
+        """How many messages came that no `take` has given yet."""
+        with self._changed:
+            return len(self._messages) - self._read
 
     def expect_quiet(self, seconds: float = QUIET_S) -> None:
         """Fails as soon as a message comes within this time."""

@@ -6,6 +6,7 @@ use dunlin_codec::{PacketIdentifier, ProtocolVersion, QoS, ReasonCode};
 
 use crate::error::Violation;
 use crate::message::Message;
+use crate::session::received::Exchange;
 
 /// What the shell has to do after an input.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct PublishRequest {
     pub message: Message,
     /// What it is acknowledged by.
     pub acknowledgement: Acknowledgement,
+    /// What the session knows of it meanwhile: QoS 2.
+    pub(crate) exchange: Option<Exchange>,
 }
 
 /// Which packet acknowledges a PUBLISH.

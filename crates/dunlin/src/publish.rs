@@ -40,9 +40,10 @@ pub(crate) fn begin(
             acknowledgement: Acknowledgement::None,
         };
     };
+    let acknowledgement = request.acknowledgement;
     let plan = shared
         .broker
-        .plan_publish(worker, request.message, Origin::Client(identity));
+        .plan_publish(worker, request, Origin::Client(identity));
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
         Ok(Err(StorageFault)) => (Err(Refusal::NotStored), None),
@@ -51,7 +52,7 @@ pub(crate) fn begin(
     Pending {
         plan,
         position,
-        acknowledgement: request.acknowledgement,
+        acknowledgement,
     }
 }
 

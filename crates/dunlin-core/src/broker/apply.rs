@@ -40,6 +40,12 @@ impl Broker {
         for group in plan.route.groups.iter() {
             self.give_to_group(worker, &plan.message, group);
         }
+        let asker = plan
+            .exchange
+            .and_then(|exchange| exchange.finish(reason_code));
+        if let Some(connection) = asker {
+            worker.notify(Notice::Output(connection));
+        }
         Receipt { reason_code }
     }
 

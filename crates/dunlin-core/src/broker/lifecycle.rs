@@ -274,6 +274,7 @@ impl Broker {
 fn begin(session: &SessionRef, state: &mut SessionState, attaching: &mut Attaching) {
     session.set_connected(state, Some((attaching.connection, attaching.window)));
     state.expiry_interval = attaching.expiry_interval;
+    state.received.begin_connection();
     state.disconnected_at = None;
     state.will_due = None;
     state.will = attaching.will.take();

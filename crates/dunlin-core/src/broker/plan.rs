@@ -7,9 +7,11 @@ use dunlin_codec::{QoS, ReasonCode};
 use crate::access::Identity;
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::input::PublishRequest;
 use crate::message::Message;
 use crate::router::Route;
 use crate::session::SessionRef;
+use crate::session::received::Exchange;
 use crate::storage::{PublishRecord, Stored};
 use crate::worker::{Publication, Worker};
 
@@ -32,6 +34,8 @@ pub struct PublishPlan {
     pub(super) sequence: u64,
     /// Whether it becomes, or deletes, the retained message of its topic.
     pub(super) retains: bool,
+    /// Where a QoS 2 message came from.
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// A publish whose records are safe.
@@ -62,9 +66,12 @@ impl Broker {
     pub fn plan_publish(
         &self,
         worker: &mut Worker,
-        message: Message,
+        request: PublishRequest,
         origin: Origin<'_>,
     ) -> Result<PublishPlan, Refusal> {
+        let PublishRequest {
+            message, exchange, ..
+        } = request;
         if let Origin::Client(identity) = origin {
             let topic = message.topic();
             // Server-specific information is the server's to publish (section 4.7.2).
@@ -84,7 +91,8 @@ impl Broker {
                 .may_set(&message)
                 .inspect_err(|_| worker.stats.refused += 1)?;
         }
-        Ok(self.plan(worker, Arc::new(message)))
+        let plan = self.plan(worker, Arc::new(message));
+        Ok(PublishPlan { exchange, ..plan })
     }
 
     /// Decides who gets a message of the broker.
@@ -103,6 +111,7 @@ impl Broker {
             route,
             sequence,
             retains,
+            exchange: None,
         }
     }
 }

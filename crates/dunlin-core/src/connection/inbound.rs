@@ -10,6 +10,7 @@ use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, Outcome, PublishRequest};
 use crate::message::{Draft, Message, Payload};
 use crate::output::Output;
+use crate::session::received::{Arrival, Exchange};
 use crate::settings::MqttSettings;
 use crate::worker::Context;
 
@@ -30,15 +31,18 @@ impl Connected {
         if let Some(alias) = alias {
             self.note_alias(alias, publish.topic, &settings.mqtt)?;
         }
-        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id)
-            && self.was_received(connection, packet_id)
-        {
-            // The message was published; its acknowledgement got lost [MQTT-4.3.3-10].
-            self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
-            return Ok(Outcome::Continue);
+        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
+            match self.arrival(connection, packet_id) {
+                Arrival::New => {}
+                Arrival::UnderWay => return Ok(Outcome::Continue),
+                Arrival::Known => {
+                    self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
+                    return Ok(Outcome::Continue);
+                }
+            }
         }
         if publish.qos > QoS::AtMostOnce {
-            self.take_quota(connection, &settings.mqtt)?;
+            self.check_quota(connection, &settings.mqtt)?;
         }
         let topic = match alias {
             Some(alias) if publish.topic.is_empty() => self
@@ -57,13 +61,26 @@ impl Connected {
         let number = self.session.number();
         let message = Message::new(&draft, number, context.now, settings.message_expiry_max);
         let acknowledgement = Acknowledgement::of(publish.qos, publish.packet_id);
-        match message {
-            Ok(message) => Ok(Outcome::Publish(PublishRequest {
-                message,
-                acknowledgement,
-            })),
-            Err(_) => Err(Violation::TopicTooLong),
-        }
+        let Ok(message) = message else {
+            return Err(Violation::TopicTooLong);
+        };
+        let exchange = match acknowledgement {
+            Acknowledgement::None => None,
+            Acknowledgement::Puback(_) => {
+                self.pending += 1;
+                None
+            }
+            Acknowledgement::Pubrec(packet_id) => {
+                let may_fail = self.version.is_v5();
+                let session = &self.session;
+                Some(Exchange::begin(session, connection, packet_id, may_fail))
+            }
+        };
+        Ok(Outcome::Publish(PublishRequest {
+            message,
+            acknowledgement,
+            exchange,
+        }))
     }
 
     fn note_alias(
@@ -81,14 +98,15 @@ impl Connected {
         Ok(())
     }
 
-    fn was_received(&self, connection: ConnectionId, packet_id: PacketIdentifier) -> bool {
+    /// Whether a PUBLISH is that of a message that came before [MQTT-4.3.3-10].
+    fn arrival(&self, connection: ConnectionId, packet_id: PacketIdentifier) -> Arrival {
         let state = self.session.lock_for(connection);
-        state.is_some_and(|state| state.received.contains(packet_id))
+        state.map_or(Arrival::New, |mut state| state.received.arrive(packet_id))
     }
 
-    /// Counts a QoS 1 or 2 message against the Receive Maximum [MQTT-3.3.4-9].
-    fn take_quota(
-        &mut self,
+    /// Whether one more QoS 1 or 2 message is within the Receive Maximum [MQTT-3.3.4-7].
+    fn check_quota(
+        &self,
         connection: ConnectionId,
         settings: &MqttSettings,
     ) -> Result<(), Violation> {
@@ -99,7 +117,6 @@ impl Connected {
         if unreleased + self.pending >= usize::from(settings.receive_maximum) {
             return Err(Violation::ReceiveMaximumExceeded);
         }
-        self.pending += 1;
         Ok(())
     }
 
@@ -130,10 +147,11 @@ impl Connected {
         reason_code: ReasonCode,
         out: &mut Output,
     ) {
-        if acknowledgement == Acknowledgement::None {
-            return;
+        match acknowledgement {
+            Acknowledgement::None => return,
+            Acknowledgement::Puback(_) => self.pending = self.pending.saturating_sub(1),
+            Acknowledgement::Pubrec(_) => {}
         }
-        self.pending = self.pending.saturating_sub(1);
         // Not by a connection that has lost its session: its client asks again on the new one.
         let Some(mut state) = self.session.lock_for(connection) else {
             return;

@@ -61,7 +61,7 @@ struct Connected {
     had_expiry_interval: bool,
     /// Request Problem Information.
     wants_problems: bool,
-    /// Publishes of QoS 1 and 2 that are planned and not acknowledged.
+    /// Publishes of QoS 1 that are planned and not acknowledged; the session knows those of QoS 2.
     pending: usize,
     /// The sequence number in flight from which on messages are to be sent again.
     resend_from: Option<u64>,

@@ -59,8 +59,11 @@ impl Connected {
                     return false;
                 };
                 state.is_woken = false;
+                while let Some((packet_id, reason_code)) = state.received.next_owed() {
+                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                }
                 if self.resend_from.is_some() {
-                    match self.resend(context, &state, out) {
+                    match self.resend(context, &mut state, out) {
                         Stop::Empty => self.resend_from = None,
                         Stop::OutputFull => return true,
                         Stop::WindowFull | Stop::Turn => return false,
@@ -89,11 +92,12 @@ impl Connected {
         true
     }
 
-    /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1].
+    /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1]. What is
+    /// too large for this connection of the client counts as delivered [MQTT-3.1.2-25].
     fn resend(
         &mut self,
         context: &mut Context<'_>,
-        state: &SessionState,
+        state: &mut SessionState,
         out: &mut Output,
     ) -> Stop {
         let out_max = context.broker.settings().session.outbox_bytes_max;
@@ -107,17 +111,19 @@ impl Connected {
             if out.len() >= out_max {
                 return Stop::OutputFull;
             }
-            match &sent.progress {
+            let (packet_id, next) = (sent.packet_id(), sent.sequence + 1);
+            let is_sent = match &sent.progress {
                 Progress::Published(delivery) => {
-                    let identified = Some((sent.packet_id(), true));
+                    let identified = Some((packet_id, true));
                     let stats = &mut context.worker.stats;
-                    self.send_publish(delivery, identified, context.now, stats, out);
+                    self.send_publish(delivery, identified, context.now, stats, out)
                 }
-                Progress::Released => {
-                    self.send(&Packet::Pubrel(Ack::success(sent.packet_id())), out);
-                }
+                Progress::Released => self.send(&Packet::Pubrel(Ack::success(packet_id)), out),
+            };
+            if !is_sent {
+                state.in_flight.remove(packet_id);
             }
-            self.resend_from = Some(sent.sequence + 1);
+            self.resend_from = Some(next);
         }
         Stop::Empty
     }
@@ -188,6 +194,7 @@ impl Connected {
             .is_ok_and(|length| length > self.packet_bytes_max)
     }
 
+    /// Appends a PUBLISH; false if it is too large for this client and is not sent.
     fn send_publish(
         &mut self,
         delivery: &Delivery,
@@ -195,7 +202,7 @@ impl Connected {
         now: Time,
         stats: &mut Stats,
         out: &mut Output,
-    ) {
+    ) -> bool {
         let message = &delivery.message;
         let mut publish = publish(delivery, identified, now);
         let topic = self.outbound_aliases.choose(message.topic_bytes());
@@ -219,7 +226,7 @@ impl Connected {
             }
             if is_too_large(&publish) {
                 stats.dropped_too_large += 1;
-                return;
+                return false;
             }
         }
         if let (TopicOnWire::NameAndAlias(alias), true) = (topic, publish.topic_alias.is_some()) {
@@ -236,6 +243,7 @@ impl Connected {
             None => publish.encode(self.version, out.buffer_mut()).is_ok(),
         };
         stats.publish_sent += u64::from(is_written);
+        is_written
     }
 
     /// Sends the next page of the retained messages that a subscription asked for.

@@ -17,6 +17,8 @@ use clap::{ArgAction, Args, Subcommand};
 use flags::mqttx::{ConnArgs, PubArgs, SubArgs};
 use flags::run::RunArgs;
 
+use crate::failure::{Failure, usage};
+
 /// The exit code of a bench that did what it should.
 const EXIT_OK: u8 = 0;
 /// The exit code of a bench that missed a goal of `--expect`.
@@ -48,18 +50,33 @@ enum BenchCommand {
     Run(Box<RunArgs>),
 }
 
+impl BenchCommand {
+    /// Whether the flags make sense together.
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Conn(args) => args.options().map(drop),
+            Self::Pub(args) => args.options().map(drop),
+            Self::Sub(args) => args.options().map(drop),
+            Self::Run(args) => args.check(),
+        }
+    }
+}
+
 /// Runs `dunlin bench` and gives the exit code: 0, or 3 if a goal was missed. What is measured is
 /// written to `out`.
 ///
 /// # Errors
-/// If the bench cannot be done; the exit code is then 1.
-pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<u8> {
-    match &args.command {
+/// [`Failure::Usage`] if the flags make no sense; else what kept the bench from being done.
+pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let checked = args.command.check();
+    checked.map_err(|error| usage(format!("{error:#}")))?;
+    let done = match &args.command {
         BenchCommand::Conn(args) => mqttx::conn(args, out),
         BenchCommand::Pub(args) => mqttx::publish(args, out),
         BenchCommand::Sub(args) => mqttx::subscribe(args, out),
         BenchCommand::Run(args) => run::run(args, out),
-    }
+    };
+    done.map_err(Failure::Failed)
 }
 
 #[cfg(test)]

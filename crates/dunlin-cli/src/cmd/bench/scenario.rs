@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use dunlin_codec::{Publish, QoS, SubscriptionOptions, TopicName};
 
 use super::engine::connect::{ConnectOptions, Subscriptions};
 use super::engine::crew;
 use super::engine::ledger::Group;
 use super::engine::plan::{CyclePlan, LinkPlan, Pacing, Plan, PublisherPlan, Role, WorkerPlan};
-use super::engine::stamp::Stamp;
 use super::engine::template::{Digits, Template};
 use super::flags::mqttx::filler;
 use super::flags::run::{RunArgs, Scenario};
@@ -33,11 +32,6 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// If flags contradict each other.
     pub(crate) fn new(args: &'a RunArgs, address: SocketAddr, run: u32) -> Result<Self> {
-        ensure!(
-            args.payload_size >= Stamp::LEN,
-            "--payload-size must be {} at least: each payload carries its number and time",
-            Stamp::LEN
-        );
         let threads = match args.scenario {
             Scenario::Retained | Scenario::Resume => 1,
             _ => usize::from(args.threads),
@@ -138,28 +132,29 @@ impl<'a> Planner<'a> {
         self.subscriber(number, number, subscriptions, Some(group))
     }
 
+    fn template(&self, publish: &Publish<'_>, digits: Option<Digits>) -> Result<Template> {
+        let digits = digits.into_iter().collect();
+        Ok(Template::new(publish, self.connect.version, digits)?)
+    }
+
+    /// A publisher to one topic.
     fn publisher(&mut self, number: u32, topic: &str, copies: u64) -> Result<&mut PublisherPlan> {
-        let payload = filler(self.args.payload_size);
-        self.publisher_of(number, topic, Vec::new(), copies, &payload, false)
+        let publish = Publish {
+            qos: self.args.qos,
+            topic: TopicName::parse(topic)?,
+            payload: &filler(self.args.payload_size),
+            ..Publish::default()
+        };
+        let template = self.template(&publish, None)?;
+        self.publisher_of(number, template, copies)
     }
 
     fn publisher_of(
         &mut self,
         number: u32,
-        topic: &str,
-        digits: Vec<Digits>,
+        template: Template,
         copies: u64,
-        payload: &[u8],
-        retain: bool,
     ) -> Result<&mut PublisherPlan> {
-        let publish = Publish {
-            qos: self.args.qos,
-            retain,
-            topic: TopicName::parse(topic)?,
-            payload,
-            ..Publish::default()
-        };
-        let template = Template::new(&publish, self.connect.version, digits)?;
         let client_id = format!("{}-p-{number}", self.args.client_id);
         let worker = self.worker(number)?;
         worker.links.push(LinkPlan {
@@ -183,7 +178,7 @@ impl<'a> Planner<'a> {
 
     fn idle(&mut self) -> Result<()> {
         for number in 0..self.args.idle {
-            let filter = format!("{}/idle/{number:06}", self.args.topic_prefix);
+            let filter = format!("{}/idle/{number:06}/state", self.args.topic_prefix);
             let subscriptions = if self.args.idle_subscribe {
                 Subscriptions::one(filter, self.args.qos)
             } else {
@@ -257,18 +252,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Subscription `i` matches the topic `P/000000i/line/…/temp` and no other, whatever its
+    /// Subscription `i` matches the topic `P/device/000000i/temperature` and no other, whatever its
     /// wildcards are; the topics are published in scattered order.
     fn routing(&mut self) -> Result<()> {
         let args = self.args;
         let (publishers, subscribers) = (args.publishers.get(), args.subscribers.get());
         let subscriptions = args.subscriptions.get();
-        ensure!(subscriptions <= 9_999_999, "at most 9999999 subscriptions");
         let prefix = &args.topic_prefix;
-        ensure!(
-            !prefix.contains('/'),
-            "routing needs a --topic-prefix of one level"
-        );
         let group = Group::new(0, 1, usize::try_from(publishers)?, true);
         self.worker(0)?.groups.push(group);
         let options = SubscriptionOptions::with_qos(args.qos);
@@ -281,24 +271,21 @@ impl<'a> Planner<'a> {
             };
             self.subscriber(0, number, subscriptions, Some(0))?;
         }
-        let topic = format!("{prefix}/{:0ROUTING_DIGITS$}/line/0000/temp", 0);
-        let device_at = prefix.len() + 1;
-        let digits = vec![
-            Digits {
-                at: device_at,
-                width: ROUTING_DIGITS,
-                modulus: u64::MAX,
-            },
-            Digits {
-                at: device_at + ROUTING_DIGITS + "/line/".len(),
-                width: 4,
-                modulus: 10_000,
-            },
-        ];
-        let payload = filler(args.payload_size);
+        let topic = format!("{prefix}/device/{:0ROUTING_DIGITS$}/temperature", 0);
+        let digits = Digits {
+            at: prefix.len() + "/device/".len(),
+            width: ROUTING_DIGITS,
+            modulus: u64::MAX,
+        };
+        let publish = Publish {
+            qos: args.qos,
+            topic: TopicName::parse(&topic)?,
+            payload: &filler(args.payload_size),
+            ..Publish::default()
+        };
+        let template = self.template(&publish, Some(digits))?;
         for number in 0..publishers {
-            let digits = digits.clone();
-            let publisher = self.publisher_of(number, &topic, digits, 1, &payload, false)?;
+            let publisher = self.publisher_of(number, template.clone(), 1)?;
             publisher.scatter = Some(u64::from(subscriptions));
         }
         Ok(())
@@ -342,9 +329,8 @@ impl<'a> Planner<'a> {
             payload: &filler(size),
             ..Publish::default()
         };
-        let template = Template::new(&publish, self.connect.version, vec![digits])?;
-        let publisher = self.publisher_of(0, &topic, Vec::new(), 0, &[], true)?;
-        publisher.templates = vec![template];
+        let template = self.template(&publish, Some(digits))?;
+        self.publisher_of(0, template, 0)?;
         Ok(Plan {
             qos: QoS::AtLeastOnce,
             is_stamped: !is_clearing,
@@ -414,13 +400,12 @@ impl<'a> Planner<'a> {
 
 /// 60 % exact, 30 % with a `+` at one of three levels, 10 % that end with `#`.
 fn routing_filter(prefix: &str, index: u32) -> String {
-    let line = index % 10_000;
     match index % 10 {
-        0..=5 => format!("{prefix}/{index:0ROUTING_DIGITS$}/line/{line:04}/temp"),
-        6 => format!("+/{index:0ROUTING_DIGITS$}/line/{line:04}/temp"),
-        7 => format!("{prefix}/{index:0ROUTING_DIGITS$}/+/{line:04}/temp"),
-        8 => format!("{prefix}/{index:0ROUTING_DIGITS$}/line/+/temp"),
-        _ => format!("{prefix}/{index:0ROUTING_DIGITS$}/#"),
+        0..=5 => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/temperature"),
+        6 => format!("+/device/{index:0ROUTING_DIGITS$}/temperature"),
+        7 => format!("{prefix}/+/{index:0ROUTING_DIGITS$}/temperature"),
+        8 => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/+"),
+        _ => format!("{prefix}/device/{index:0ROUTING_DIGITS$}/#"),
     }
 }
 

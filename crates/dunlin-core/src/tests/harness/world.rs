@@ -318,7 +318,7 @@ impl World {
         let identity = peer.connection.identity().expect("it is accepted");
         let origin = Origin::Client(identity);
         let acknowledgement = request.acknowledgement;
-        match self.broker.plan_publish(worker, request.message, origin) {
+        match self.broker.plan_publish(worker, request, origin) {
             Ok(plan) => {
                 let worker = peer.worker;
                 self.commit(Some((id, acknowledgement)), worker, plan);

@@ -57,6 +57,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    auth {
+        exchange failure method_is_kept not_in_3x nothing_else_during_the_exchange packet_size
+        re_authentication re_authentication_fails without_a_method
+    }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
         client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
@@ -65,6 +69,71 @@ scripts! {
         response_information_is_off second_connect session_expiry_is_capped session_present
         session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
         too_many_sessions user_name_and_password
+    }
+    delivery {
+        at_least_once exactly_once in_flight_of_3x negative_acknowledgements no_resend_timer
+        order_of_repeats qos_0_behind_a_full_window receive_maximum
+        receive_maximum_of_the_next_connection repeats_before_what_waited resend_timer slow_reader
+        too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
+        wrong_acknowledgements
+    }
+    ending {
+        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    }
+    enhanced_auth {
+        again exchange fails no_method
+    }
+    error {
+        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
+        malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
+        reason_codes reason_string_and_packet_size response_topic server_keep_alive text
+        user_properties
+    }
+    publish {
+        acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
+        exactly_once_while_not_durable expiry_after_sending expiry_is_capped
+        identifier_is_new_after_puback large_payload maximum_qos maximum_qos_0 message_expiry
+        no_matching_subscribers no_topic_alias not_authorized not_durable_is_not_acknowledged
+        order_of_acknowledgements order_of_messages packet_above_the_brokers_maximum
+        properties_pass_unaltered receive_maximum_of_the_broker receive_maximum_while_not_durable
+        subscription_identifier_from_a_client sys_topics_are_the_brokers
+        topic_alias_above_the_maximum topic_alias_and_packet_size
+        topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
+        topic_limits
+    }
+    queue {
+        behind_a_full_window bytes drop_newest drop_oldest expired_make_room keep_last
+        keep_last_keeps_the_bounds only_qos_2_for_an_absent_client priorities
+        qos_0_for_an_absent_client refuse slow_reader
+    }
+    retain {
+        as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
+        not_available outlives_session plain_message_changes_nothing receive_maximum removed
+        replaced resumes_after_reconnect stored_and_sent subscribing_again subscription_identifier
+        unsubscribed_meanwhile
+    }
+    session {
+        clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
+        ends_with_its_connection expires expires_3x expiry_in_disconnect kept
+        publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
+        versions_share_a_session
+    }
+    shared {
+        access dollar_topics durable_group durable_group_takes_back filters full_and_away
+        last_member_ends member_ends_its_session negative_acknowledgement no_local no_retained
+        one_member_each own_qos qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns
+        strategies subscribing_again
+    }
+    subscribe {
+        again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
+        no_local_of_the_next_connection not_available nothing_is_normalised overlapping
+        overlapping_identifiers shared_and_plain too_many unsubscribe
+        unsubscribe_completes_deliveries user_properties_are_taken wildcards_are_supported
+    }
+    will {
+        after_keep_alive after_lost_connection after_protocol_error after_takeover delay
+        delay_ends_with_session delay_is_capped discarded disconnect_expiry_and_delay
+        disconnect_with_will limits no_local not_allowed properties retain takeover_within_delay
     }
 }
 

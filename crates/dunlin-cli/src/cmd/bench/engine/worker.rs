@@ -137,7 +137,7 @@ impl Worker {
             self.state.borrow_mut().take_inbox(&mut credits);
             let now = shared.phase();
             if now == Phase::Stopped {
-                return self.say_goodbye().await;
+                return self.say_goodbye();
             }
             if now != phase && !phase.is_running() && now.is_running() {
                 self.begin();
@@ -458,9 +458,8 @@ impl Worker {
     }
 
     /// Says DISCONNECT for every client.
-    async fn say_goodbye(&self) {
-        let mut state = self.state.borrow_mut();
-        for link in &mut state.links {
+    fn say_goodbye(&self) {
+        for link in &mut self.state.borrow_mut().links {
             let goodbye = Packet::Disconnect(Disconnect::new(ReasonCode::Success));
             if let Some(writer) = &link.writer
                 && !link.is_blocked
@@ -471,7 +470,5 @@ impl Worker {
             }
             link.writer = None;
         }
-        drop(state);
-        yield_now().await;
     }
 }

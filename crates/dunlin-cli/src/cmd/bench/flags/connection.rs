@@ -8,6 +8,7 @@ use clap::{ArgAction, Args};
 use dunlin_codec::{ProtocolVersion, QoS, TopicName, UserPropertiesBuf};
 
 use crate::cmd::bench::engine::connect::{ConnectOptions, WillOptions};
+use crate::saved::DEFAULT_PATH;
 
 /// Where the broker is, and what each client's CONNECT says.
 #[derive(Clone, Debug, Args)]
@@ -43,8 +44,8 @@ pub(crate) struct ConnectionFlags {
     session_expiry_interval: Option<u32>,
 
     /// Receive Maximum (5.0)
-    #[arg(long, visible_alias = "rcv-max", value_name = "NUMBER")]
-    receive_maximum: Option<NonZeroU16>,
+    #[arg(long, visible_alias = "receive-maximum", value_name = "NUMBER")]
+    rcv_max: Option<NonZeroU16>,
 
     /// Maximum Packet Size, in bytes (5.0)
     #[arg(long, value_name = "NUMBER")]
@@ -61,6 +62,14 @@ pub(crate) struct ConnectionFlags {
     /// Ask for no Problem Information (5.0)
     #[arg(long)]
     no_req_problem_info: bool,
+
+    /// -so: write the flags of this command line to a file
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = DEFAULT_PATH)]
+    save_options: Option<PathBuf>,
+
+    /// -lo: take flags from a file; those of the command line go before
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = DEFAULT_PATH)]
+    load_options: Option<PathBuf>,
 
     #[command(flatten)]
     elsewhere: ElsewhereFlags,
@@ -89,10 +98,6 @@ struct ElsewhereFlags {
     alpn: Vec<String>,
     #[arg(long, hide = true)]
     authentication_method: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1)]
-    save_options: Option<Option<PathBuf>>,
-    #[arg(long, hide = true, num_args = 0..=1)]
-    load_options: Option<Option<PathBuf>>,
 }
 
 impl ElsewhereFlags {
@@ -115,16 +120,8 @@ impl ElsewhereFlags {
         if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
             bail!("{flag}: dunlin bench speaks MQTT over TCP only");
         }
-        let given = [
-            (
-                "--authentication-method",
-                self.authentication_method.is_some(),
-            ),
-            ("--save-options", self.save_options.is_some()),
-            ("--load-options", self.load_options.is_some()),
-        ];
-        if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            bail!("{flag}: not known to dunlin bench");
+        if self.authentication_method.is_some() {
+            bail!("--authentication-method: dunlin bench knows user name and password only");
         }
         Ok(())
     }
@@ -147,7 +144,7 @@ impl ConnectionFlags {
                 "--session-expiry-interval",
                 self.session_expiry_interval.is_some(),
             ),
-            ("--receive-maximum", self.receive_maximum.is_some()),
+            ("--rcv-max", self.rcv_max.is_some()),
             ("--maximum-packet-size", self.maximum_packet_size.is_some()),
             ("--topic-alias-maximum", self.topic_alias_maximum.is_some()),
             ("--req-response-info", self.req_response_info),
@@ -168,7 +165,7 @@ impl ConnectionFlags {
             user_name: self.username.clone(),
             password: self.password.clone().map(String::into_bytes),
             session_expiry_interval,
-            receive_maximum: self.receive_maximum,
+            receive_maximum: self.rcv_max,
             maximum_packet_size: self.maximum_packet_size,
             topic_alias_maximum: self.topic_alias_maximum,
             request_response_information: self.req_response_info.then_some(true),

@@ -347,6 +347,6 @@ impl SubArgs {
 
 /// The value for this topic: its own, or the last that was given.
 fn nth<T: Copy + Default>(values: &[T], index: usize) -> T {
-    let own = values.get(index).or(values.last());
+    let own = values.get(index).or_else(|| values.last());
     own.copied().unwrap_or_default()
 }

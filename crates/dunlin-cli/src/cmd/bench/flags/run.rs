@@ -4,12 +4,17 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
-use dunlin_codec::QoS;
+use dunlin_codec::{QoS, TopicName};
 
 use super::connection::{ConnectionFlags, qos};
 use super::units::{duration, size};
+use crate::cmd::bench::engine::stamp::Stamp;
 use crate::cmd::bench::expect::Goal;
+
+/// As many as seven digits tell apart.
+const SUBSCRIPTIONS_MAX: u32 = 9_999_999;
 
 /// Who publishes to whom, and what is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -159,4 +164,31 @@ pub(crate) struct RunArgs {
     /// A goal such as p99<5ms, max<1s, rate>100000, lost=0 or cpu<2us; may be repeated
     #[arg(long, value_name = "GOAL")]
     pub(crate) expect: Vec<Goal>,
+}
+
+impl RunArgs {
+    /// Whether the flags make sense together.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.connection.options(self.keepalive)?;
+        ensure!(
+            self.payload_size >= Stamp::LEN,
+            "--payload-size must be {} at least: each payload carries its number and time",
+            Stamp::LEN
+        );
+        if self.scenario == Scenario::Routing {
+            ensure!(
+                self.subscriptions.get() <= SUBSCRIPTIONS_MAX,
+                "--subscriptions must be {SUBSCRIPTIONS_MAX} at most"
+            );
+            ensure!(
+                !self.topic_prefix.contains('/'),
+                "routing needs a --topic-prefix of one level"
+            );
+        }
+        TopicName::parse(&self.topic_prefix).context("--topic-prefix")?;
+        Ok(())
+    }
 }
