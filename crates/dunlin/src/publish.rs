@@ -12,7 +12,7 @@ use dunlin_core::error::Refusal;
 use dunlin_core::input::{Acknowledgement, PublishRequest};
 use dunlin_core::output::Output;
 use dunlin_core::storage::{Position, StorageFault, Stored};
-use dunlin_core::worker::{Publication, Worker};
+use dunlin_core::worker::{Occasion, Publication, Worker};
 
 use crate::shared::Shared;
 
@@ -57,16 +57,16 @@ pub(crate) fn begin(
 }
 
 /// Applies and acknowledges what is safe of the publishes of a connection, in their order; false if
-/// some are not safe yet.
+/// some are not safe yet. The caller looks whether that ended the connection.
 pub(crate) fn finish(
     shared: &Shared,
-    worker: &mut Worker,
+    occasion: &mut Occasion<'_>,
     connection: &mut Connection,
     pending: &mut VecDeque<Pending>,
     out: &mut Output,
 ) -> bool {
     while let Some(first) = pending.pop_front() {
-        if let Some(first) = finish_one(shared, worker, connection, first, out) {
+        if let Some(first) = finish_one(shared, occasion, connection, first, out) {
             pending.push_front(first);
             return false;
         }
@@ -74,10 +74,11 @@ pub(crate) fn finish(
     true
 }
 
-/// Applies and acknowledges one publish, if it is safe; gives it back if it is not yet.
+/// Applies and acknowledges one publish, if it is safe; gives it back if it is not yet. The
+/// caller looks whether that ended the connection.
 pub(crate) fn finish_one(
     shared: &Shared,
-    worker: &mut Worker,
+    occasion: &mut Occasion<'_>,
     connection: &mut Connection,
     pending: Pending,
     out: &mut Output,
@@ -90,7 +91,7 @@ pub(crate) fn finish_one(
     let plan = match plan {
         Ok(plan) => plan,
         Err(refusal) => {
-            connection.refuse(acknowledgement, refusal, out);
+            let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
             return None;
         }
     };
@@ -100,12 +101,13 @@ pub(crate) fn finish_one(
     ) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let receipt = shared.broker.apply(worker, committed);
+            let receipt = shared.broker.apply(occasion.worker, committed);
             connection.acknowledge(acknowledgement, receipt, out);
             None
         }
         (Err(StorageFault), _) => {
-            connection.refuse(acknowledgement, Refusal::NotStored, out);
+            let refusal = Refusal::NotStored;
+            let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
             None
         }
         (Ok(None), _) | (_, None) => Some(Pending {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use dunlin_codec::{Ack, Packet, PacketIdentifier, Publish, QoS, ReasonCode, TopicName};
 
 use super::{Connected, Connection, State, v3};
-use crate::broker::Receipt;
+use crate::broker::{Ending, Receipt};
 use crate::error::{Refusal, Violation};
 use crate::id::ConnectionId;
-use crate::input::{Acknowledgement, Outcome, PublishRequest};
+use crate::input::{Acknowledgement, CloseReason, Outcome, PublishRequest};
 use crate::message::{Draft, Message, Payload};
 use crate::output::Output;
 use crate::session::received::{Arrival, Exchange};
@@ -156,9 +156,6 @@ impl Connected {
         let Some(mut state) = self.session.lock_for(connection) else {
             return;
         };
-        if !v3::is_acknowledged(self.version, reason_code) {
-            return;
-        }
         if let Acknowledgement::Pubrec(packet_id) = acknowledgement
             && (!reason_code.is_error() || !self.version.is_v5())
         {
@@ -191,12 +188,26 @@ impl Connection {
         }
     }
 
-    /// Acknowledges a publish that is not done, where the version can say so.
-    pub fn refuse(&mut self, acknowledgement: Acknowledgement, refusal: Refusal, out: &mut Output) {
-        if let State::Connected(connected) = &mut self.state {
-            let reason_code = refusal.reason_code();
-            connected.send_acknowledgement(self.id, acknowledgement, reason_code, out);
+    /// Acknowledges a publish that is not done, where the version can say so; where it cannot, and
+    /// the client has to try again, the connection ends.
+    pub fn refuse(
+        &mut self,
+        context: &mut Occasion<'_>,
+        acknowledgement: Acknowledgement,
+        refusal: Refusal,
+        out: &mut Output,
+    ) -> Outcome {
+        let State::Connected(connected) = &mut self.state else {
+            return Outcome::Close;
+        };
+        let reason_code = refusal.reason_code();
+        if v3::ends_connection(connected.version, refusal) {
+            let reason = CloseReason::ByBroker(reason_code);
+            self.end(context, Ending::default(), reason);
+            return Outcome::Close;
         }
+        connected.send_acknowledgement(self.id, acknowledgement, reason_code, out);
+        Outcome::Continue
     }
 }
 

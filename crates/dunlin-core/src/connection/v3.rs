@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dunlin_codec::{Connect, ProtocolVersion, ReasonCode};
 
+use crate::error::Refusal;
 use crate::settings::Settings;
 
 /// An expiry interval that is the same as none (section 3.1.2.11.2).
@@ -50,16 +51,12 @@ pub(super) fn refuses_empty_client_id(connect: &Connect<'_>) -> bool {
     }
 }
 
-/// The reason code to acknowledge a publish with: before 5.0 an acknowledgement says nothing, so
-/// there a message that will never be accepted is acknowledged all the same [MQTT-3.3.5-2], and one
-/// that the broker could not store is not; its client sends it again.
-pub(super) fn is_acknowledged(version: ProtocolVersion, reason_code: ReasonCode) -> bool {
-    version.is_v5()
-        || !reason_code.is_error()
-        || matches!(
-            reason_code,
-            ReasonCode::NotAuthorized | ReasonCode::QuotaExceeded
-        )
+/// Whether a publish that is not done ends its connection. Before 5.0 an acknowledgement says
+/// nothing, so a message that will never be accepted is acknowledged all the same [MQTT-3.3.5-2]; that
+/// it has to send one again that the broker could not store, a client learns by the end of its
+/// connection [MQTT-4.8.0-2].
+pub(super) const fn ends_connection(version: ProtocolVersion, refusal: Refusal) -> bool {
+    !version.is_v5() && matches!(refusal, Refusal::NotStored)
 }
 
 /// Whether CONNACK can say this. Before 5.0 there are five return codes of refusal, and where none of

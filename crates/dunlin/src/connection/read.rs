@@ -251,7 +251,7 @@ impl Inner {
             let begun = publish::begin(shared, context.worker, core, request);
             let was_idle = pending.is_empty();
             let left = if was_idle {
-                publish::finish_one(shared, context.worker, core, begun, out)
+                publish::finish_one(shared, context, core, begun, out)
             } else {
                 Some(begun)
             };
@@ -261,7 +261,10 @@ impl Inner {
                     worker.commit_later(connection);
                 }
             }
-            Outcome::Continue
+            match core.close_reason() {
+                Some(_) => Outcome::Close,
+                None => Outcome::Continue,
+            }
         });
         self.close_if(&outcome, worker, now);
     }

@@ -197,9 +197,13 @@ impl Connection {
         let Inner {
             core, pending, out, ..
         } = &mut *inner;
-        worker.with_core(now, |context| {
-            publish::finish(&worker.shared, context.worker, core, pending, out)
-        })
+        let is_done = worker.with_core(now, |context| {
+            publish::finish(&worker.shared, context, core, pending, out)
+        });
+        if inner.core.close_reason().is_some() {
+            inner.close_if(&Outcome::Close, worker, now);
+        }
+        is_done
     }
 
     /// Asks the core what waits to be sent, and writes as much as the socket takes.

@@ -323,11 +323,18 @@ impl World {
                 let worker = peer.worker;
                 self.commit(Some((id, acknowledgement)), worker, plan);
             }
-            Err(refusal) => {
-                peer.connection
-                    .refuse(acknowledgement, refusal, &mut peer.out);
-            }
+            Err(refusal) => self.refuse(id, acknowledgement, refusal),
         }
+    }
+
+    fn refuse(&mut self, id: ConnectionId, acknowledgement: Acknowledgement, refusal: Refusal) {
+        if self.peer(id).is_closed {
+            return;
+        }
+        let outcome = self.with(id, |connection, context, out| {
+            connection.refuse(context, acknowledgement, refusal, out)
+        });
+        self.carry_out(id, outcome);
     }
 
     fn commit(
@@ -360,9 +367,7 @@ impl World {
             }),
             Commits::Failing => {
                 if let Some((id, acknowledgement)) = origin {
-                    let peer = self.peer(id);
-                    peer.connection
-                        .refuse(acknowledgement, Refusal::NotStored, &mut peer.out);
+                    self.refuse(id, acknowledgement, Refusal::NotStored);
                 }
             }
             Commits::AtOnce => {
