@@ -6,7 +6,7 @@ use crate::packet::{
     ack::Ack, auth::Auth, connack::Connack, connect::Connect, disconnect::Disconnect,
     publish::Publish, suback, subscribe::Subscribe, unsubscribe::Unsubscribe,
 };
-use crate::{DecodeError, Packet, PacketType, ProtocolVersion, Reader};
+use crate::{DecodeError, Packet, PacketType, ProtocolVersion, Reader, variable_byte_integer_len};
 
 /// What a decoder accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// A Fixed Header (section 2.1), its flags checked.
+/// A Fixed Header (section 2.1), its flags checked as far as the versions agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedHeader {
     /// Which packet follows.
@@ -44,6 +44,26 @@ impl FixedHeader {
     /// Bytes of the whole packet.
     pub const fn packet_len(&self) -> usize {
         self.header_len + self.remaining_len
+    }
+
+    /// The rules that differ between the versions.
+    fn check(&self, version: ProtocolVersion) -> Result<(), Malformed> {
+        let packet_type = self.packet_type;
+        // In 3.1 these three have DUP set when they are sent again (section 2.1 there).
+        let is_31_repeat = packet_type != PacketType::Publish && self.flags & 0b1000 != 0;
+        if is_31_repeat && version != ProtocolVersion::V31 {
+            return Err(Malformed::Flags(packet_type));
+        }
+        if packet_type == PacketType::Auth && !version.is_v5() {
+            return Err(Malformed::ReservedPacketType(15));
+        }
+        // Only 5.0 demands the fewest bytes [MQTT-1.5.5-1].
+        let remaining = u32::try_from(self.remaining_len).unwrap_or(u32::MAX);
+        let shortest = 1 + variable_byte_integer_len(remaining);
+        if version.is_v5() && self.header_len > shortest {
+            return Err(Malformed::VariableByteInteger);
+        }
+        Ok(())
     }
 }
 
@@ -63,10 +83,10 @@ pub fn fixed_header(buffer: &[u8], limits: &Limits) -> Result<Option<FixedHeader
         PacketType::Publish if flags & 0b0110 == 0b0110 => return Err(Malformed::QoS.into()),
         PacketType::Publish if flags & 0b1110 == 0b1000 => return Err(Malformed::Dup.into()),
         PacketType::Publish => {}
-        _ if flags != packet_type.required_flags() => {
-            return Err(Malformed::Flags(packet_type).into());
-        }
-        _ => {}
+        _ if flags == packet_type.required_flags() => {}
+        // With DUP: right in 3.1 alone, see `FixedHeader::check`.
+        _ if flags == 0b1010 && packet_type.required_flags() == 0b0010 => {}
+        _ => return Err(Malformed::Flags(packet_type).into()),
     }
     let mut remaining = 0_u32;
     for (index, &byte) in rest.iter().take(4).enumerate() {
@@ -129,8 +149,15 @@ pub fn decode_body<'a>(
     let mut reader = Reader::new(body);
     let reader = &mut reader;
     let kind = header.packet_type;
+    if kind != PacketType::Connect {
+        header.check(version)?;
+    }
     let packet = match kind {
-        PacketType::Connect => Packet::Connect(Box::new(Connect::read(reader, limits)?)),
+        PacketType::Connect => {
+            let connect = Connect::read(reader, limits)?;
+            header.check(connect.version)?;
+            Packet::Connect(Box::new(connect))
+        }
         PacketType::Connack => Packet::Connack(Box::new(Connack::read(reader, version, limits)?)),
         PacketType::Publish => {
             return Publish::read(header.flags, reader, version, limits).map(Packet::Publish);
@@ -146,8 +173,7 @@ pub fn decode_body<'a>(
         PacketType::Pingreq => Packet::Pingreq,
         PacketType::Pingresp => Packet::Pingresp,
         PacketType::Disconnect => Packet::Disconnect(Disconnect::read(reader, version, limits)?),
-        PacketType::Auth if version.is_v5() => Packet::Auth(Auth::read(reader, limits)?),
-        PacketType::Auth => return Err(Malformed::ReservedPacketType(15).into()),
+        PacketType::Auth => Packet::Auth(Auth::read(reader, limits)?),
     };
     if reader.is_empty() {
         Ok(packet)

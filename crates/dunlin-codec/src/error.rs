@@ -21,6 +21,12 @@ pub enum DecodeError {
         /// The most that is accepted.
         maximum: u32,
     },
+    /// A packet has more user properties than the receiver accepts.
+    #[error("more than {maximum} user properties")]
+    TooManyUserProperties {
+        /// The most that is accepted.
+        maximum: u32,
+    },
     /// CONNECT asks for a protocol version that is not 3.1, 3.1.1 or 5.0.
     #[error("protocol version {level} is not supported")]
     UnsupportedProtocolVersion {
@@ -45,8 +51,8 @@ pub enum Malformed {
     /// DUP is set on a QoS 0 message.
     #[error("DUP is set on a QoS 0 message")]
     Dup,
-    /// A Variable Byte Integer has more than four bytes.
-    #[error("variable byte integer has more than four bytes")]
+    /// A Variable Byte Integer has more than four bytes, or more than it needs.
+    #[error("variable byte integer has too many bytes")]
     VariableByteInteger,
     /// A field ends after the packet does.
     #[error("a field goes past the end of the packet")]
@@ -66,6 +72,9 @@ pub enum Malformed {
     /// A property identifier that the standard does not name.
     #[error("property identifier {0:#04x} does not exist")]
     PropertyId(u32),
+    /// A property that does not belong in this packet (section 2.2.2.2).
+    #[error("property {0:?} does not belong in this packet")]
+    PropertyMisplaced(PropertyId),
     /// A reason code that the standard does not allow in this packet.
     #[error("reason code {0:#04x} is not allowed here")]
     ReasonCode(u8),
@@ -81,21 +90,15 @@ pub enum ProtocolError {
     /// The protocol name of CONNECT is neither `MQTT` nor `MQIsdp`.
     #[error("the protocol name is not MQTT")]
     ProtocolName,
-    /// A property that does not belong in this packet.
-    #[error("property {0:?} does not belong in this packet")]
-    PropertyMisplaced(PropertyId),
     /// A property that may stand once stands twice.
     #[error("property {0:?} stands more than once")]
     PropertyRepeated(PropertyId),
     /// A property's value is outside what the standard allows.
     #[error("the value of property {0:?} is not allowed")]
     PropertyValue(PropertyId),
-    /// Authentication data without an authentication method.
-    #[error("authentication data stands without an authentication method")]
-    AuthenticationData,
-    /// More user properties than the receiver accepts.
-    #[error("more than {0} user properties")]
-    TooManyUserProperties(u32),
+    /// AUTH, or authentication data in CONNECT, without an authentication method.
+    #[error("the authentication method is missing")]
+    NoAuthenticationMethod,
     /// A packet identifier of 0.
     #[error("packet identifier 0 is not allowed")]
     PacketIdentifierZero,
@@ -108,6 +111,9 @@ pub enum ProtocolError {
     /// No Local on a shared subscription [MQTT-3.8.3-4].
     #[error("no local is set on a shared subscription")]
     NoLocalShared,
+    /// A subscription's Maximum QoS of 3.
+    #[error("maximum QoS 3 does not exist")]
+    MaximumQoS,
     /// A Retain Handling of 3.
     #[error("retain handling 3 does not exist")]
     RetainHandling,
@@ -117,14 +123,16 @@ impl DecodeError {
     /// The reason code for DISCONNECT or CONNACK (sections 2.4 and 4.13).
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
-            Self::Malformed(Malformed::Topic(TopicError::Filter(_))) => {
-                ReasonCode::TopicFilterInvalid
-            }
-            Self::Malformed(Malformed::Topic(TopicError::Name(_))) => ReasonCode::TopicNameInvalid,
+            // Topic Name invalid and Topic Filter invalid are for topics that are correctly formed and
+            // not accepted (section 3.14.2.1).
             Self::Malformed(_) => ReasonCode::MalformedPacket,
             Self::Protocol(ProtocolError::ProtocolName) => ReasonCode::UnsupportedProtocolVersion,
+            Self::Protocol(ProtocolError::PropertyValue(PropertyId::TopicAlias)) => {
+                ReasonCode::TopicAliasInvalid
+            }
             Self::Protocol(_) => ReasonCode::ProtocolError,
             Self::PacketTooLarge { .. } => ReasonCode::PacketTooLarge,
+            Self::TooManyUserProperties { .. } => ReasonCode::QuotaExceeded,
             Self::UnsupportedProtocolVersion { .. } => ReasonCode::UnsupportedProtocolVersion,
         }
     }
@@ -140,6 +148,15 @@ pub enum EncodeError {
     /// The packet would be longer than a Remaining Length can say.
     #[error("a packet of {0} bytes is longer than the protocol allows")]
     PacketTooLong(usize),
+    /// A Subscription Identifier is more than a Variable Byte Integer can say.
+    #[error("subscription identifier {0} is above 268435455")]
+    SubscriptionIdentifier(u32),
+    /// The standard does not list this reason code for this packet.
+    #[error("reason code {0} is not allowed in {1}")]
+    ReasonCode(ReasonCode, PacketType),
+    /// A PUBLISH of QoS 1 or 2 has no packet identifier.
+    #[error("a PUBLISH of QoS 1 or 2 has no packet identifier")]
+    NoPacketIdentifier,
     /// The packet does not exist in this version of the protocol.
     #[error("this packet does not exist in MQTT 3.x")]
     NotInVersion,
@@ -150,7 +167,10 @@ impl EncodeError {
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
             Self::FieldTooLong(_) | Self::PacketTooLong(_) => ReasonCode::PacketTooLarge,
-            Self::NotInVersion => ReasonCode::ImplementationSpecificError,
+            Self::SubscriptionIdentifier(_)
+            | Self::ReasonCode(..)
+            | Self::NoPacketIdentifier
+            | Self::NotInVersion => ReasonCode::ImplementationSpecificError,
         }
     }
 }

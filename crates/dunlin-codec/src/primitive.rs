@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use crate::error::{Malformed, ProtocolError};
-use crate::{DecodeError, EncodeError};
+use crate::{DecodeError, EncodeError, TopicFilter, TopicName};
 
 /// The largest value of a Variable Byte Integer, and so of a Remaining Length (section 1.5.5).
 pub const VARIABLE_BYTE_INTEGER_MAX: u32 = 268_435_455;
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it is 0 [MQTT-2.2.1-3] or cut off.
     pub fn packet_identifier(&mut self) -> Result<PacketIdentifier, DecodeError> {
-        PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero.into())
+        Ok(PacketIdentifier::new(self.u16()?).ok_or(ProtocolError::PacketIdentifierZero)?)
     }
 
     /// Binary Data (section 1.5.6).
@@ -136,14 +136,29 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it is cut off or not well-formed [MQTT-1.5.4-1].
     pub fn string(&mut self) -> Result<&'a str, DecodeError> {
-        let bytes = self.binary()?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !bytes.contains(&0) => Ok(text),
-            _ => Err(Malformed::Utf8.into()),
+        let text = self.utf8()?;
+        if text.as_bytes().contains(&0) {
+            return Err(Malformed::Utf8.into());
         }
+        Ok(text)
     }
 
-    /// A Variable Byte Integer of at most four bytes (section 1.5.5).
+    /// A string in which whoever parses it further looks for U+0000.
+    pub(crate) fn utf8(&mut self) -> Result<&'a str, DecodeError> {
+        Ok(std::str::from_utf8(self.binary()?).map_err(|_| Malformed::Utf8)?)
+    }
+
+    /// A Topic Name (section 4.7).
+    pub(crate) fn topic_name(&mut self) -> Result<TopicName<'a>, DecodeError> {
+        Ok(TopicName::parse(self.utf8()?).map_err(Malformed::Topic)?)
+    }
+
+    /// A Topic Filter (section 4.7).
+    pub(crate) fn topic_filter(&mut self) -> Result<TopicFilter<'a>, DecodeError> {
+        Ok(TopicFilter::parse(self.utf8()?).map_err(Malformed::Topic)?)
+    }
+
+    /// A Variable Byte Integer of at most four bytes, and no more than it needs (section 1.5.5).
     ///
     /// # Errors
     /// If it is cut off or longer.
@@ -152,6 +167,9 @@ impl<'a> Reader<'a> {
         for shift in [0, 7, 14, 21] {
             let byte = self.u8()?;
             value |= u32::from(byte & 0x7f) << shift;
+            if byte == 0 && shift > 0 {
+                break;
+            }
             if byte & 0x80 == 0 {
                 return Ok(value);
             }
@@ -168,6 +186,14 @@ pub const fn variable_byte_integer_len(value: u32) -> usize {
         16_384..=2_097_151 => 3,
         _ => 4,
     }
+}
+
+/// A length as it is written: one that a Variable Byte Integer can say.
+pub(crate) fn length_to_write(length: usize) -> Result<u32, EncodeError> {
+    u32::try_from(length)
+        .ok()
+        .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
+        .ok_or(EncodeError::PacketTooLong(length))
 }
 
 /// Where the fields of a packet are written: a buffer, or a [`Counter`] to learn their length first.

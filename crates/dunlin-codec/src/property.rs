@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::{Malformed, ProtocolError};
-use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX};
+use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX, length_to_write};
 use crate::{DecodeError, EncodeError, Limits, QoS, Reader, Sink, TopicName};
 
 /// Where properties stand: a packet, or the Will Properties inside CONNECT.
@@ -34,6 +34,12 @@ macro_rules! wire {
     };
     (read u16 $r:ident $id:ident) => {
         $r.u16()?
+    };
+    (read Alias $r:ident $id:ident) => {
+        match $r.u16()? {
+            0 => return Err(bad_value($id)),
+            alias => alias,
+        }
     };
     (read bool $r:ident $id:ident) => {
         match $r.u8()? {
@@ -76,6 +82,9 @@ macro_rules! wire {
     (write u16 $s:ident $v:ident) => {
         $s.put_u16($v)
     };
+    (write Alias $s:ident $v:ident) => {
+        $s.put_u16($v)
+    };
     (write bool $s:ident $v:ident) => {
         $s.put_u8(u8::from($v))
     };
@@ -89,7 +98,10 @@ macro_rules! wire {
         $s.put_u32($v.get())
     };
     (write Variable $s:ident $v:ident) => {
-        $s.put_variable_byte_integer($v.get().min(VARIABLE_BYTE_INTEGER_MAX))
+        match $v.get() {
+            value if value <= VARIABLE_BYTE_INTEGER_MAX => $s.put_variable_byte_integer(value),
+            value => return Err(EncodeError::SubscriptionIdentifier(value)),
+        }
     };
     (write Text $s:ident $v:ident) => {
         $s.put_binary($v.as_bytes())?
@@ -109,6 +121,7 @@ macro_rules! wire {
 macro_rules! value_type {
     ($a:lifetime u32) => { u32 };
     ($a:lifetime u16) => { u16 };
+    ($a:lifetime Alias) => { u16 };
     ($a:lifetime bool) => { bool };
     ($a:lifetime QoS) => { QoS };
     ($a:lifetime NonZeroU16) => { NonZeroU16 };
@@ -164,7 +177,8 @@ macro_rules! properties {
             /// Writes identifier and value.
             ///
             /// # Errors
-            /// [`EncodeError::FieldTooLong`] for a string or binary value past 65 535 bytes.
+            /// [`EncodeError::FieldTooLong`] for a string or binary value past 65 535 bytes,
+            /// [`EncodeError::SubscriptionIdentifier`] for one past 268 435 455.
             pub fn write(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
                 sink.put_u8(self.id() as u8);
                 match *self { $(Self::$name(value) => wire!(write $kind sink value),)* }
@@ -198,7 +212,7 @@ properties! {
     ReasonString = 0x1F Text false in places!(Connack | Ack | Disconnect | Auth), "Reason String.";
     ReceiveMaximum = 0x21 NonZeroU16 false in places!(Connect | Connack), "Receive Maximum.";
     TopicAliasMaximum = 0x22 u16 false in places!(Connect | Connack), "Topic Alias Maximum.";
-    TopicAlias = 0x23 u16 false in places!(Publish), "Topic Alias.";
+    TopicAlias = 0x23 Alias false in places!(Publish), "Topic Alias, not 0.";
     MaximumQoS = 0x24 QoS false in places!(Connack), "Maximum QoS: 0 or 1.";
     RetainAvailable = 0x25 bool false in places!(Connack), "Retain Available.";
     UserProperty = 0x26 Pair true in 0x1ff, "User Property: a name and a value.";
@@ -208,57 +222,56 @@ properties! {
     SharedSubscriptionAvailable = 0x2A bool false in places!(Connack), "Shared Subscription Available.";
 }
 
-/// A property section of a packet, whose every rule was checked when it was read.
+/// The bytes of a packet's properties without their length, whose every rule was checked by
+/// [`read_section`].
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Section<'a>(&'a [u8]);
 
 impl<'a> Section<'a> {
-    /// Reads the length and checks all properties: that they exist, belong in `place`, stand once
-    /// where the standard says so, and that there are not more user properties than allowed.
-    pub(crate) fn read(
-        reader: &mut Reader<'a>,
-        place: Place,
-        limits: &Limits,
-    ) -> Result<Self, DecodeError> {
-        let length =
-            usize::try_from(reader.variable_byte_integer()?).map_err(|_| Malformed::Truncated)?;
-        let section = Self(reader.bytes(length)?);
-        let (mut seen, mut user_properties) = (0_u64, 0_u32);
-        let mut rest = Reader::new(section.0);
-        while !rest.is_empty() {
-            let id = Property::read(&mut rest)?.id();
-            if id.places() & place as u16 == 0 {
-                return Err(ProtocolError::PropertyMisplaced(id).into());
-            }
-            if id == PropertyId::UserProperty {
-                user_properties += 1;
-                if user_properties > limits.user_properties_max {
-                    return Err(
-                        ProtocolError::TooManyUserProperties(limits.user_properties_max).into(),
-                    );
-                }
-            }
-            let bit = 1_u64 << (id as u8);
-            let may_repeat = id.may_repeat()
-                && !(place == Place::Subscribe && id == PropertyId::SubscriptionIdentifier);
-            if seen & bit != 0 && !may_repeat {
-                return Err(ProtocolError::PropertyRepeated(id).into());
-            }
-            seen |= bit;
-        }
-        Ok(section)
-    }
-
     /// The properties in their order.
     pub(crate) fn iter(self) -> impl Iterator<Item = Property<'a>> {
         let mut reader = Reader::new(self.0);
         std::iter::from_fn(move || Property::read(&mut reader).ok())
     }
+}
 
-    /// Its bytes, without the length.
-    pub(crate) const fn as_bytes(self) -> &'a [u8] {
-        self.0
+/// Reads properties with their length and hands each to `keep`, having checked that it exists,
+/// belongs in `place`, stands once where the standard says so, and that there are not more user
+/// properties than allowed.
+pub(crate) fn read_section<'a>(
+    reader: &mut Reader<'a>,
+    place: Place,
+    limits: &Limits,
+    mut keep: impl FnMut(Property<'a>, Section<'a>),
+) -> Result<(), DecodeError> {
+    let length =
+        usize::try_from(reader.variable_byte_integer()?).map_err(|_| Malformed::Truncated)?;
+    let section = Section(reader.bytes(length)?);
+    let (mut seen, mut user_properties) = (0_u64, 0_u32);
+    let mut rest = Reader::new(section.0);
+    while !rest.is_empty() {
+        let property = Property::read(&mut rest)?;
+        let id = property.id();
+        if id.places() & place as u16 == 0 {
+            return Err(Malformed::PropertyMisplaced(id).into());
+        }
+        if id == PropertyId::UserProperty {
+            user_properties += 1;
+            if user_properties > limits.user_properties_max {
+                let maximum = limits.user_properties_max;
+                return Err(DecodeError::TooManyUserProperties { maximum });
+            }
+        }
+        let bit = 1_u64 << (id as u8);
+        let may_repeat = id.may_repeat()
+            && !(place == Place::Subscribe && id == PropertyId::SubscriptionIdentifier);
+        if seen & bit != 0 && !may_repeat {
+            return Err(ProtocolError::PropertyRepeated(id).into());
+        }
+        seen |= bit;
+        keep(property, section);
     }
+    Ok(())
 }
 
 /// Writes a property section with its length; `body` writes the properties.
@@ -268,11 +281,7 @@ pub(crate) fn write_section<S: Sink>(
 ) -> Result<(), EncodeError> {
     let mut counter = Counter::default();
     properties.write_properties(&mut counter)?;
-    let length = u32::try_from(counter.0)
-        .ok()
-        .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
-        .ok_or(EncodeError::PacketTooLong(counter.0))?;
-    sink.put_variable_byte_integer(length);
+    sink.put_variable_byte_integer(length_to_write(counter.0)?);
     properties.write_properties(sink)
 }
 
@@ -421,10 +430,13 @@ macro_rules! property_struct {
         }
 
         impl<'a> $name<'a> {
-            #[allow(unused_mut, reason = "some packets have user properties only")]
-            pub(crate) fn from_section(section: $crate::property::Section<'a>) -> Self {
+            pub(crate) fn read(
+                reader: &mut $crate::Reader<'a>,
+                limits: &$crate::Limits,
+            ) -> Result<Self, $crate::DecodeError> {
                 let mut properties = Self::default();
-                for property in section.iter() {
+                let place = $crate::property::Place::$place;
+                $crate::property::read_section(reader, place, limits, |property, section| {
                     match property {
                         $($crate::Property::$variant(value) => properties.$field = Some(value),)*
                         $crate::Property::UserProperty(_) => {
@@ -432,16 +444,8 @@ macro_rules! property_struct {
                         }
                         _ => {}
                     }
-                }
-                properties
-            }
-
-            pub(crate) fn read(
-                reader: &mut $crate::Reader<'a>,
-                limits: &$crate::Limits,
-            ) -> Result<Self, $crate::DecodeError> {
-                $crate::property::Section::read(reader, $crate::property::Place::$place, limits)
-                    .map(Self::from_section)
+                })?;
+                Ok(properties)
             }
         }
 

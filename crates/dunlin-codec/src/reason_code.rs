@@ -89,6 +89,25 @@ impl ReasonCode {
         self as u8 >= 0x80
     }
 
+    /// The code that says most of this error in CONNACK or DISCONNECT, which list different ones: the
+    /// end of a connection has one reason, and one of the two packets tells it.
+    pub const fn nearest_in(self, packet: PacketType) -> Self {
+        if self.is_legal_in(packet) {
+            return self;
+        }
+        match self {
+            Self::UnsupportedProtocolVersion
+            | Self::TopicFilterInvalid
+            | Self::ReceiveMaximumExceeded
+            | Self::TopicAliasInvalid => Self::ProtocolError,
+            Self::ClientIdentifierNotValid | Self::BadUserNameOrPassword | Self::Banned => {
+                Self::NotAuthorized
+            }
+            Self::ServerUnavailable | Self::ServerShuttingDown => Self::ServerBusy,
+            _ => Self::UnspecifiedError,
+        }
+    }
+
     /// The code that grants a subscription at this QoS.
     pub const fn granted(qos: crate::QoS) -> Self {
         match qos {

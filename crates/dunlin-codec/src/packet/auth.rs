@@ -1,8 +1,7 @@
 //! AUTH (section 3.15), of 5.0 only.
 
-use super::ack::write_optional_tail;
 use crate::error::{Malformed, ProtocolError};
-use crate::property::property_struct;
+use crate::property::{property_struct, write_section};
 use crate::{DecodeError, EncodeError, Limits, PacketType, Reader, ReasonCode, Sink};
 
 property_struct! {
@@ -14,7 +13,8 @@ property_struct! {
     }
 }
 
-/// AUTH: a step of an enhanced authentication.
+/// AUTH: a step of an enhanced authentication. Without any byte of its own it has no authentication
+/// method; with one it must have one (section 3.15.2.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Auth<'a> {
     /// Authenticate Reason Code.
@@ -37,15 +37,17 @@ impl<'a> Auth<'a> {
             .filter(|code| code.is_legal_in(PacketType::Auth))
             .ok_or(Malformed::ReasonCode(code))?;
         auth.properties = AuthProperties::read(reader, limits)?;
-        if auth.properties.authentication_data.is_some()
-            && auth.properties.authentication_method.is_none()
-        {
-            return Err(ProtocolError::AuthenticationData.into());
+        if auth.properties.authentication_method.is_none() {
+            return Err(ProtocolError::NoAuthenticationMethod.into());
         }
         Ok(auth)
     }
 
     pub(crate) fn write(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
-        write_optional_tail(self.reason_code, &self.properties, sink)
+        if self.reason_code == ReasonCode::Success && self.properties == AuthProperties::default() {
+            return Ok(());
+        }
+        sink.put_u8(self.reason_code as u8);
+        write_section(sink, &self.properties)
     }
 }

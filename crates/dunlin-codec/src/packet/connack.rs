@@ -47,10 +47,13 @@ impl<'a> Connack<'a> {
         version: ProtocolVersion,
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
-        let flags = reader.u8()?;
-        if flags & !1 != 0 {
-            return Err(Malformed::ReservedBits.into());
-        }
+        let session_present = match reader.u8()? {
+            // Session Present did not exist in 3.1: the byte was not used.
+            _ if version == ProtocolVersion::V31 => false,
+            0 => false,
+            1 => true,
+            _ => return Err(Malformed::ReservedBits.into()),
+        };
         let code = reader.u8()?;
         let (reason_code, properties) = if version.is_v5() {
             let reason_code = ReasonCode::from_u8(code)
@@ -63,7 +66,7 @@ impl<'a> Connack<'a> {
             (reason_code, ConnackProperties::default())
         };
         Ok(Self {
-            session_present: flags == 1,
+            session_present,
             reason_code,
             properties,
         })
@@ -74,7 +77,6 @@ impl<'a> Connack<'a> {
         version: ProtocolVersion,
         sink: &mut impl Sink,
     ) -> Result<(), EncodeError> {
-        // Session Present did not exist in 3.1: the byte was reserved.
         sink.put_u8(u8::from(
             self.session_present && version != ProtocolVersion::V31,
         ));

@@ -86,7 +86,7 @@ impl<'a> Connect<'a> {
             ConnectProperties::default()
         };
         if properties.authentication_data.is_some() && properties.authentication_method.is_none() {
-            return Err(ProtocolError::AuthenticationData.into());
+            return Err(ProtocolError::NoAuthenticationMethod.into());
         }
         let client_id = reader.string()?;
         let will = if flags & WILL == 0 {
@@ -97,7 +97,7 @@ impl<'a> Connect<'a> {
             } else {
                 WillProperties::default()
             };
-            let topic = TopicName::parse(reader.string()?).map_err(Malformed::Topic)?;
+            let topic = reader.topic_name()?;
             let qos = QoS::from_u8((flags >> 3) & 0b11).ok_or(Malformed::QoS)?;
             let retain = flags & WILL_RETAIN != 0;
             Some(Will {
@@ -108,16 +108,15 @@ impl<'a> Connect<'a> {
                 payload: reader.binary()?,
             })
         };
-        let user_name = if flags & USER_NAME == 0 {
-            None
-        } else {
-            Some(reader.string()?)
+        // In 3.1 the Remaining Length comes before these two flags (section 3.1 there): a field that
+        // is announced may be missing.
+        let has = |flag, reader: &Reader<'_>| {
+            flags & flag != 0 && !(version == ProtocolVersion::V31 && reader.is_empty())
         };
-        let password = if flags & PASSWORD == 0 {
-            None
-        } else {
-            Some(reader.binary()?)
-        };
+        let user_name = has(USER_NAME, reader)
+            .then(|| reader.string())
+            .transpose()?;
+        let password = has(PASSWORD, reader).then(|| reader.binary()).transpose()?;
         let clean_start = flags & CLEAN_START != 0;
         Ok(Self {
             version,

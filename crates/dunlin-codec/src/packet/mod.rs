@@ -5,12 +5,15 @@ pub(crate) mod auth;
 pub(crate) mod connack;
 pub(crate) mod connect;
 pub(crate) mod disconnect;
+pub(crate) mod forward;
 pub(crate) mod publish;
 pub(crate) mod suback;
 pub(crate) mod subscribe;
 pub(crate) mod unsubscribe;
 
-use crate::primitive::{Counter, VARIABLE_BYTE_INTEGER_MAX};
+use std::slice::from_ref;
+
+use crate::primitive::{Counter, length_to_write, variable_byte_integer_len};
 use crate::property::property_struct;
 use crate::{
     Ack, Auth, Connack, Connect, Disconnect, EncodeError, ProtocolVersion, Publish, Sink, Suback,
@@ -151,20 +154,15 @@ impl Packet<'_> {
     /// Appends the packet's bytes to `out`, which is unchanged on an error.
     ///
     /// # Errors
-    /// If a field or the packet is too long for the protocol, or the packet is AUTH in 3.x.
+    /// If a field or the packet is too long for the protocol, a PUBLISH lacks its packet identifier,
+    /// a reason code or a whole packet does not exist in this place or version.
     pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut counter = Counter::default();
-        self.write_body(version, &mut counter)?;
-        let remaining = u32::try_from(counter.0)
-            .ok()
-            .filter(|&length| length <= VARIABLE_BYTE_INTEGER_MAX)
-            .ok_or(EncodeError::PacketTooLong(counter.0))?;
-        let flags = match self {
-            Self::Publish(publish) => publish.flags(),
-            other => other.packet_type().required_flags(),
-        };
-        out.reserve(counter.0 + 5);
-        out.put_u8((self.packet_type() as u8) << 4 | flags);
+        let (remaining, length) = self.body_len(version)?;
+        out.reserve(length + 5);
+        out.put_u8(match self {
+            Self::Publish(packet) => publish::first_byte(packet.dup, packet.qos, packet.retain),
+            other => (other.packet_type() as u8) << 4 | other.packet_type().required_flags(),
+        });
         out.put_variable_byte_integer(remaining);
         self.write_body(version, out)
     }
@@ -174,11 +172,40 @@ impl Packet<'_> {
     /// # Errors
     /// As [`Packet::encode`].
     pub fn encoded_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
+        let (remaining, length) = self.body_len(version)?;
+        Ok(1 + variable_byte_integer_len(remaining) + length)
+    }
+
+    /// The Remaining Length, as it is written and as Rust counts bytes.
+    fn body_len(&self, version: ProtocolVersion) -> Result<(u32, usize), EncodeError> {
+        if version.is_v5() || matches!(self, Self::Suback(_)) {
+            self.check_reason_codes()?;
+        }
         let mut counter = Counter::default();
         self.write_body(version, &mut counter)?;
-        let remaining =
-            u32::try_from(counter.0).map_err(|_| EncodeError::PacketTooLong(counter.0))?;
-        Ok(1 + crate::variable_byte_integer_len(remaining) + counter.0)
+        Ok((length_to_write(counter.0)?, counter.0))
+    }
+
+    /// A packet has only the reason codes that the standard lists for it. In 3.x only SUBACK's travel
+    /// as they are.
+    fn check_reason_codes(&self) -> Result<(), EncodeError> {
+        let codes = match self {
+            Self::Connack(packet) => from_ref(&packet.reason_code),
+            Self::Puback(packet)
+            | Self::Pubrec(packet)
+            | Self::Pubrel(packet)
+            | Self::Pubcomp(packet) => from_ref(&packet.reason_code),
+            Self::Suback(packet) => packet.reason_codes.as_slice(),
+            Self::Unsuback(packet) => packet.reason_codes.as_slice(),
+            Self::Disconnect(packet) => from_ref(&packet.reason_code),
+            Self::Auth(packet) => from_ref(&packet.reason_code),
+            _ => &[],
+        };
+        let packet_type = self.packet_type();
+        match codes.iter().find(|code| !code.is_legal_in(packet_type)) {
+            Some(&code) => Err(EncodeError::ReasonCode(code, packet_type)),
+            None => Ok(()),
+        }
     }
 
     fn write_body(

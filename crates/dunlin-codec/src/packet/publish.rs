@@ -1,10 +1,10 @@
 //! PUBLISH (section 3.3).
 
 use crate::error::{Malformed, ProtocolError};
-use crate::property::{Place, Section, WriteProperties, write_section};
+use crate::property::{Place, WriteProperties, read_section, write_section};
 use crate::{
-    DecodeError, EncodeError, Limits, PacketIdentifier, Property, ProtocolVersion, QoS, Reader,
-    Sink, SubscriptionIdentifiers, TopicName, UserProperties,
+    DecodeError, EncodeError, Limits, PacketIdentifier, PacketType, Property, ProtocolVersion, QoS,
+    Reader, Sink, SubscriptionIdentifiers, TopicName, UserProperties,
 };
 
 /// The properties of PUBLISH (section 3.3.2.3).
@@ -29,10 +29,13 @@ pub struct PublishProperties<'a> {
 }
 
 impl<'a> PublishProperties<'a> {
-    fn from_section(section: Section<'a>) -> Self {
+    fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let mut properties = Self::default();
-        for property in section.iter() {
-            match property {
+        read_section(
+            reader,
+            Place::Publish,
+            limits,
+            |property, section| match property {
                 Property::PayloadFormatIndicator(value) => {
                     properties.payload_format_indicator = Some(value);
                 }
@@ -51,9 +54,9 @@ impl<'a> PublishProperties<'a> {
                         SubscriptionIdentifiers::from_section(section);
                 }
                 _ => {}
-            }
-        }
-        properties
+            },
+        )?;
+        Ok(properties)
     }
 
     /// Writes those properties that a server passes on unaltered: all but Message Expiry Interval,
@@ -79,16 +82,51 @@ impl<'a> PublishProperties<'a> {
 
 impl WriteProperties for PublishProperties<'_> {
     fn write_properties(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
-        if let Some(seconds) = self.message_expiry_interval {
-            Property::MessageExpiryInterval(seconds).write(sink)?;
-        }
-        if let Some(alias) = self.topic_alias {
-            Property::TopicAlias(alias).write(sink)?;
-        }
-        for identifier in self.subscription_identifiers.iter() {
-            Property::SubscriptionIdentifier(identifier).write(sink)?;
-        }
+        write_own_properties(
+            self.message_expiry_interval,
+            self.topic_alias,
+            self.subscription_identifiers,
+            sink,
+        )?;
         self.write_forwarded(sink)
+    }
+}
+
+/// Writes the properties that differ from one subscriber to the other.
+pub(crate) fn write_own_properties(
+    message_expiry_interval: Option<u32>,
+    topic_alias: Option<u16>,
+    subscription_identifiers: SubscriptionIdentifiers<'_>,
+    sink: &mut impl Sink,
+) -> Result<(), EncodeError> {
+    if let Some(seconds) = message_expiry_interval {
+        Property::MessageExpiryInterval(seconds).write(sink)?;
+    }
+    if let Some(alias) = topic_alias {
+        Property::TopicAlias(alias).write(sink)?;
+    }
+    for identifier in subscription_identifiers.iter() {
+        Property::SubscriptionIdentifier(identifier).write(sink)?;
+    }
+    Ok(())
+}
+
+/// The first byte of a PUBLISH (section 3.3.1); DUP is 0 at QoS 0 [MQTT-3.3.1-2].
+pub(crate) const fn first_byte(dup: bool, qos: QoS, retain: bool) -> u8 {
+    let dup = dup && qos as u8 > 0;
+    (PacketType::Publish as u8) << 4 | (dup as u8) << 3 | (qos as u8) << 1 | retain as u8
+}
+
+/// The Packet Identifier to write: none at QoS 0 [MQTT-2.2.1-2], and one at QoS 1 and 2.
+pub(crate) fn packet_id_of(
+    qos: QoS,
+    packet_id: Option<PacketIdentifier>,
+) -> Result<Option<PacketIdentifier>, EncodeError> {
+    match qos {
+        QoS::AtMostOnce => Ok(None),
+        QoS::AtLeastOnce | QoS::ExactlyOnce => {
+            packet_id.map(Some).ok_or(EncodeError::NoPacketIdentifier)
+        }
     }
 }
 
@@ -125,7 +163,7 @@ impl<'a> Publish<'a> {
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
         let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(Malformed::QoS)?;
-        let topic = match reader.string()? {
+        let topic = match reader.utf8()? {
             "" if version.is_v5() => TopicName::EMPTY,
             text => TopicName::parse(text).map_err(Malformed::Topic)?,
         };
@@ -134,12 +172,7 @@ impl<'a> Publish<'a> {
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_identifier()?),
         };
         let properties = if version.is_v5() {
-            let section = Section::read(reader, Place::Publish, limits)?;
-            if section.as_bytes().is_empty() {
-                PublishProperties::default()
-            } else {
-                PublishProperties::from_section(section)
-            }
+            PublishProperties::read(reader, limits)?
         } else {
             PublishProperties::default()
         };
@@ -158,17 +191,13 @@ impl<'a> Publish<'a> {
         })
     }
 
-    pub(crate) const fn flags(&self) -> u8 {
-        (self.dup as u8) << 3 | (self.qos as u8) << 1 | self.retain as u8
-    }
-
     pub(crate) fn write(
         &self,
         version: ProtocolVersion,
         sink: &mut impl Sink,
     ) -> Result<(), EncodeError> {
         sink.put_binary(self.topic.as_str().as_bytes())?;
-        if let (Some(packet_id), QoS::AtLeastOnce | QoS::ExactlyOnce) = (self.packet_id, self.qos) {
+        if let Some(packet_id) = packet_id_of(self.qos, self.packet_id)? {
             sink.put_u16(packet_id.as_u16());
         }
         if version.is_v5() {

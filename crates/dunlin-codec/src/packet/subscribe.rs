@@ -60,7 +60,6 @@ impl SubscriptionOptions {
     }
 
     fn from_u8(value: u8, version: ProtocolVersion) -> Result<Self, DecodeError> {
-        let qos = QoS::from_u8(value & 0b11).ok_or(Malformed::QoS)?;
         let reserved = if version.is_v5() {
             0b1100_0000
         } else {
@@ -69,6 +68,7 @@ impl SubscriptionOptions {
         if value & reserved != 0 {
             return Err(Malformed::ReservedBits.into());
         }
+        let qos = QoS::from_u8(value & 0b11).ok_or(ProtocolError::MaximumQoS)?;
         let retain_handling = match value >> 4 {
             0 => RetainHandling::Send,
             1 => RetainHandling::SendIfNew,
@@ -118,7 +118,7 @@ impl<'a> Subscribe<'a> {
         };
         let mut requests = Vec::new();
         while !reader.is_empty() {
-            let filter = TopicFilter::parse(reader.string()?).map_err(Malformed::Topic)?;
+            let filter = reader.topic_filter()?;
             let options = SubscriptionOptions::from_u8(reader.u8()?, version)?;
             if options.no_local && matches!(filter.share(), Ok(Some(_))) {
                 return Err(ProtocolError::NoLocalShared.into());

@@ -1,6 +1,6 @@
 //! UNSUBSCRIBE (section 3.10).
 
-use crate::error::{Malformed, ProtocolError};
+use crate::error::ProtocolError;
 use crate::property::{property_struct, write_section};
 use crate::{
     DecodeError, EncodeError, Limits, PacketIdentifier, ProtocolVersion, Reader, Sink, TopicFilter,
@@ -36,7 +36,7 @@ impl<'a> Unsubscribe<'a> {
         };
         let mut filters = Vec::new();
         while !reader.is_empty() {
-            filters.push(TopicFilter::parse(reader.string()?).map_err(Malformed::Topic)?);
+            filters.push(reader.topic_filter()?);
         }
         if filters.is_empty() {
             return Err(ProtocolError::EmptyPayload.into());

@@ -1,0 +1,83 @@
+//! `dunlin bench`: measure a broker from outside.
+
+mod engine;
+mod expect;
+mod flags;
+mod mqttx;
+mod progress;
+mod report;
+mod run;
+mod scenario;
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::{ArgAction, Args, Subcommand};
+
+use flags::mqttx::{ConnArgs, PubArgs, SubArgs};
+use flags::run::RunArgs;
+
+use crate::failure::{Failure, usage};
+
+/// The exit code of a bench that did what it should.
+const EXIT_OK: u8 = 0;
+/// The exit code of a bench that missed a goal of `--expect`.
+const EXIT_GOAL_MISSED: u8 = 3;
+
+/// The arguments of `dunlin bench`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct BenchArgs {
+    /// Print help
+    #[arg(long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+// `-h` is the host, so every command has only the long flag for help.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+enum BenchCommand {
+    #[command(disable_help_flag = true)]
+    Conn(Box<ConnArgs>),
+    #[command(disable_help_flag = true)]
+    Pub(Box<PubArgs>),
+    #[command(disable_help_flag = true)]
+    Sub(Box<SubArgs>),
+    #[command(disable_help_flag = true)]
+    Run(Box<RunArgs>),
+}
+
+impl BenchCommand {
+    /// Whether the flags make sense together.
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Conn(args) => args.options().map(drop),
+            Self::Pub(args) => args.options().map(drop),
+            Self::Sub(args) => args.options().map(drop),
+            Self::Run(args) => args.check(),
+        }
+    }
+}
+
+/// Runs `dunlin bench` and gives the exit code: 0, or 3 if a goal was missed. What is measured is
+/// written to `out`.
+///
+/// # Errors
+/// [`Failure::Usage`] if the flags make no sense; else what kept the bench from being done.
+pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let checked = args.command.check();
+    checked.map_err(|error| usage(format!("{error:#}")))?;
+    let done = match &args.command {
+        BenchCommand::Conn(args) => mqttx::conn(args, out),
+        BenchCommand::Pub(args) => mqttx::publish(args, out),
+        BenchCommand::Sub(args) => mqttx::subscribe(args, out),
+        BenchCommand::Run(args) => run::run(args, out),
+    };
+    done.map_err(Failure::Failed)
+}
+
+#[cfg(test)]
+mod tests;

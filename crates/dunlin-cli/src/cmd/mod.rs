@@ -1,0 +1,9 @@
+//! The commands, one file or folder each.
+
+pub(crate) mod bench;
+pub(crate) mod config;
+pub(crate) mod connect;
+pub(crate) mod publish;
+pub(crate) mod serve;
+pub(crate) mod serve_args;
+pub(crate) mod subscribe;

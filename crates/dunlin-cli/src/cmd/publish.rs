@@ -1,0 +1,373 @@
+//! `dunlin pub`: publish messages.
+
+mod payload;
+
+use std::collections::VecDeque;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{ArgAction, Args};
+use dunlin_client::codec::{QoS, ReasonCode, VARIABLE_BYTE_INTEGER_MAX};
+use dunlin_client::{
+    Client, Events, MessageProperties, Pending, PublishRequest, Published, RequestError,
+};
+
+use crate::args::{ConnectArgs, SchemaArgs, qos, topic_name, user_properties_of};
+use crate::failure::{Failure, failed, usage};
+use crate::format::Format;
+use crate::session::{self, Signals};
+use crate::status::{self, Place, Status};
+use payload::{Lines, Source};
+
+/// Messages whose answers are awaited at once, at most.
+const PENDING_MAX: usize = 1000;
+
+/// The arguments of `dunlin pub`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+#[command(after_help = "Examples:\n  dunlin pub -t t/1 -m hello -q 1\n  \
+    seq 1000 | dunlin pub -t t/1 -s -M")]
+pub(crate) struct PubArgs {
+    /// Topic name
+    #[arg(
+        short = 't',
+        long,
+        value_name = "TOPIC",
+        required_unless_present = "load_options"
+    )]
+    topic: Option<String>,
+
+    /// Payload
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "BODY",
+        default_value = "Hello from Dunlin"
+    )]
+    message: String,
+
+    /// QoS
+    #[arg(short = 'q', long, value_name = "0/1/2", default_value = "0", value_parser = qos)]
+    qos: QoS,
+
+    /// Retain the message
+    #[arg(short = 'r', long)]
+    retain: bool,
+
+    /// Mark the message as one that may have been sent before
+    #[arg(short = 'd', long)]
+    dup: bool,
+
+    /// Read the payload from standard input
+    #[arg(short = 's', long)]
+    stdin: bool,
+
+    /// Publish each line of standard input
+    #[arg(short = 'M', long)]
+    multiline: bool,
+
+    /// -lm: publish each line as it is typed
+    #[arg(long)]
+    line_mode: bool,
+
+    /// Read the payload from a file
+    #[arg(long, value_name = "PATH")]
+    file_read: Option<PathBuf>,
+
+    /// Publish a random payload of this size, such as 512B, 1KB or 2MB
+    #[arg(short = 'S', long, value_name = "SIZE", value_parser = payload::size)]
+    payload_size: Option<usize>,
+
+    /// What the payload is given as: base64, json, hex or binary
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true
+    )]
+    format: Option<Format>,
+
+    /// -pf: say that the payload is UTF-8
+    #[arg(long)]
+    payload_format_indicator: bool,
+
+    /// Message expiry interval, in seconds
+    #[arg(short = 'e', long, value_name = "SECONDS")]
+    message_expiry_interval: Option<u32>,
+
+    /// -ta: topic alias
+    #[arg(long, value_name = "NUMBER")]
+    topic_alias: Option<NonZeroU16>,
+
+    /// -rt: response topic
+    #[arg(long, value_name = "TOPIC")]
+    response_topic: Option<String>,
+
+    /// -cd: correlation data
+    #[arg(long, value_name = "DATA")]
+    correlation_data: Option<String>,
+
+    /// -up: user properties of the message, each as "NAME: VALUE"
+    #[arg(long, value_name = "PROPERTY", num_args = 1.., action = ArgAction::Append)]
+    user_properties: Vec<String>,
+
+    /// -si: subscription identifier, which servers refuse in messages of clients
+    #[arg(long, value_name = "NUMBER")]
+    subscription_identifier: Option<NonZeroU32>,
+
+    /// -ct: content type
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+
+    /// -Cup: user properties of CONNECT, each as "NAME: VALUE"
+    #[arg(long, value_name = "PROPERTY", num_args = 1.., action = ArgAction::Append)]
+    conn_user_properties: Vec<String>,
+
+    #[command(flatten)]
+    schema: SchemaArgs,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl PubArgs {
+    /// The message without its payload.
+    fn request(&self) -> Result<PublishRequest, Failure> {
+        let Some(topic) = &self.topic else {
+            return Err(usage("--topic is needed"));
+        };
+        topic_name("--topic", topic)?;
+        if let Some(topic) = &self.response_topic {
+            topic_name("--response-topic", topic)?;
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            return Err(usage("--dup needs --qos 1 or 2"));
+        }
+        let identifier = self.subscription_identifier;
+        if identifier.is_some_and(|identifier| identifier.get() > VARIABLE_BYTE_INTEGER_MAX) {
+            let max = VARIABLE_BYTE_INTEGER_MAX;
+            return Err(usage(format!(
+                "--subscription-identifier: expected 1 to {max}"
+            )));
+        }
+        let user_properties = user_properties_of("--user-properties", &self.user_properties)?;
+        let properties = MessageProperties {
+            payload_format_indicator: self.payload_format_indicator.then_some(true),
+            message_expiry_interval: self.message_expiry_interval,
+            content_type: self.content_type.clone(),
+            response_topic: self.response_topic.clone(),
+            correlation_data: self.correlation_data.clone().map(Into::into),
+            user_properties,
+        };
+        let mut request = PublishRequest::new(topic.as_str(), Vec::new());
+        request.qos = self.qos;
+        request.retain = self.retain;
+        request.dup = self.dup;
+        request.topic_alias = self.topic_alias.map(NonZeroU16::get);
+        request.extras = Some(Arc::new((properties, identifier.into_iter().collect())));
+        Ok(request)
+    }
+
+    fn source(&self, message_is_given: bool) -> Source {
+        if self.line_mode || self.multiline {
+            Source::Lines
+        } else if self.stdin {
+            Source::Stdin
+        } else if let Some(path) = &self.file_read {
+            Source::File(path.clone())
+        } else if let Some(size) = self.payload_size.filter(|_| !message_is_given) {
+            Source::Random(size)
+        } else {
+            Source::Text(self.message.clone())
+        }
+    }
+
+    fn without_effect(&self) -> Vec<&'static str> {
+        if self.connect.version().is_v5() {
+            return Vec::new();
+        }
+        [
+            ("--payload-format-indicator", self.payload_format_indicator),
+            (
+                "--message-expiry-interval",
+                self.message_expiry_interval.is_some(),
+            ),
+            ("--topic-alias", self.topic_alias.is_some()),
+            ("--response-topic", self.response_topic.is_some()),
+            ("--correlation-data", self.correlation_data.is_some()),
+            ("--user-properties", !self.user_properties.is_empty()),
+            (
+                "--subscription-identifier",
+                self.subscription_identifier.is_some(),
+            ),
+            ("--content-type", self.content_type.is_some()),
+            (
+                "--conn-user-properties",
+                !self.conn_user_properties.is_empty(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(flag, is_given)| is_given.then_some(flag))
+        .collect()
+    }
+}
+
+/// Publishes what the flags say.
+pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Failure> {
+    let status = Status::new(Place::Stdout);
+    args.schema.check()?;
+    let format = args.format;
+    if format.is_some_and(|format| !format.is_served()) {
+        return Err(usage(
+            "--format: this version knows base64, json, hex and binary",
+        ));
+    }
+    let options = args.connect.client_options(&args.conn_user_properties)?;
+    let request = args.request()?;
+    let source = args.source(message_is_given);
+    // What can be read at once is checked before anything is sent.
+    let single = match source {
+        Source::Lines => None,
+        source => Some(source.read(format)?),
+    };
+    for flag in args.without_effect() {
+        let version = args.connect.version();
+        status.warn(&format!("{flag} has no effect in MQTT {version}"));
+    }
+    let (client, events, _) = session::connect(&args.connect, options, status).await?;
+    let mut signals = Signals::catch()?;
+    let publishing = async {
+        match single {
+            Some(payload) => {
+                let request = PublishRequest {
+                    payload: payload.into(),
+                    ..request
+                };
+                publish(&client, request).await?;
+                status.done("Message published");
+            }
+            None => {
+                let lines = Lines::start(format);
+                if status::stdin_is_terminal() {
+                    status.done("Each line is published; Ctrl-D or Ctrl-C ends");
+                }
+                let count = publish_lines(&client, &request, lines).await?;
+                status.done(&format!("{count} messages published"));
+            }
+        }
+        Ok(())
+    };
+    let result = tokio::select! {
+        result = publishing => result,
+        failure = lose(events, &args.connect, status) => Err(failure),
+        () = signals.next() => Ok(()),
+    };
+    session::disconnect(&client).await;
+    result
+}
+
+/// Ends only with the connection; messages of an existing session are thrown away.
+async fn lose(mut events: Events, args: &ConnectArgs, status: Status) -> Failure {
+    while let Some(event) = events.next().await {
+        if let Err(failure) = session::follow(&event, args, status) {
+            return failure;
+        }
+    }
+    failed("the connection ended")
+}
+
+async fn publish(client: &Client, request: PublishRequest) -> Result<(), Failure> {
+    let mut pending = client.begin_publish(request.clone()).await?;
+    loop {
+        let result = pending.await;
+        match settle(client, &request, result).await? {
+            Some(again) => pending = again,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Looks at an answer. A message of QoS 1 whose session is gone is published once more, which may
+/// deliver it twice, as QoS 1 may.
+async fn settle(
+    client: &Client,
+    request: &PublishRequest,
+    result: Result<Published, RequestError>,
+) -> Result<Option<Pending<Published>>, Failure> {
+    match result {
+        Ok(published) => check(&published).map(|()| None),
+        Err(RequestError::SessionLost) if request.qos == QoS::AtLeastOnce => {
+            Ok(Some(client.begin_publish(request.clone()).await?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check(published: &Published) -> Result<(), Failure> {
+    let Published {
+        reason_code,
+        reason_string,
+    } = published;
+    if reason_code.is_error() {
+        let reason = session::reason(*reason_code, reason_string.as_deref());
+        return Err(failed(format!("publish refused: {reason}")));
+    }
+    if *reason_code == ReasonCode::NoMatchingSubscribers {
+        status::warn(&format!("the server says: {reason_code}"));
+    }
+    Ok(())
+}
+
+/// Messages on their way, oldest first.
+type InFlight = VecDeque<(PublishRequest, Pending<Published>)>;
+
+/// Publishes lines as they come; gives their number.
+async fn publish_lines(
+    client: &Client,
+    request: &PublishRequest,
+    mut lines: Lines,
+) -> Result<u64, Failure> {
+    let mut in_flight = InFlight::new();
+    let mut count = 0;
+    let mut is_open = true;
+    while is_open || !in_flight.is_empty() {
+        let has_place = is_open && in_flight.len() < PENDING_MAX;
+        let oldest = in_flight.front_mut();
+        let is_waiting = oldest.is_some();
+        let answer = async {
+            match oldest {
+                Some((_, answer)) => answer.await,
+                None => Err(RequestError::Closed),
+            }
+        };
+        // Answers are looked at while no line is there, so that a refusal is told at once.
+        let result = tokio::select! {
+            biased;
+            line = lines.next(), if has_place => {
+                let Some(payload) = line else {
+                    is_open = false;
+                    continue;
+                };
+                let payload = payload?.into();
+                let request = PublishRequest { payload, ..request.clone() };
+                let pending = client.begin_publish(request.clone()).await?;
+                in_flight.push_back((request, pending));
+                count += 1;
+                continue;
+            }
+            result = answer, if is_waiting => result,
+        };
+        if let Some((request, _)) = in_flight.pop_front()
+            && let Some(again) = settle(client, &request, result).await?
+        {
+            in_flight.push_back((request, again));
+        }
+    }
+    Ok(count)
+}

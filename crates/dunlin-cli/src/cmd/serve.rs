@@ -1,0 +1,101 @@
+//! `dunlin serve`: the broker.
+
+use std::net::SocketAddr;
+
+use dunlin::config::{Loaded, LogFormat, LogLevel, StoreConfig};
+use dunlin::{Server, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cmd::serve_args::ServeArgs;
+use crate::failure::{Failure, usage};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`Failure::Usage`] for a configuration that makes no sense; else what kept the broker from
+/// starting.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let loaded = args.load(std::env::vars_os());
+    let loaded = loaded.map_err(|error| usage(error.to_string()))?;
+    begin_log(&loaded);
+    for changed in &loaded.changed {
+        info!("{} = {} ({})", changed.path, changed.value, changed.source);
+    }
+    refuse_directory(&loaded).map_err(|error| usage(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        // Before the broker starts: a signal that comes early must not be lost.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let server = Server::start(&loaded.config)?;
+        if loaded.config.store == StoreConfig::Ephemeral {
+            info!("everything is kept in memory, and nothing survives the process (--ephemeral)");
+        } else {
+            warn!(
+                "everything is kept in memory: this version has no store yet, and nothing survives \
+                 the process; --ephemeral says that you know"
+            );
+        }
+        if let Some(address) = server.addresses().first() {
+            info!("try it: {}", first_try(*address));
+        }
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        info!("{signal}: shutting down");
+        server.shut_down();
+        info!("stopped");
+        Ok(())
+    })
+}
+
+/// Commands that show that the broker works.
+fn first_try(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        ip => ip.to_string(),
+    };
+    let port = address.port();
+    format!(
+        "`dunlin sub -h {host} -p {port} -t 'hello/#' -v` here, \
+         `dunlin pub -h {host} -p {port} -t hello/world -m hi` in another shell"
+    )
+}
+
+/// A directory that someone named is not silently left empty.
+fn refuse_directory(loaded: &Loaded) -> Result<(), StartError> {
+    let is_named = loaded
+        .changed
+        .iter()
+        .any(|changed| changed.path == "store.data_dir");
+    if is_named && loaded.config.store != StoreConfig::Ephemeral {
+        return Err(StartError::NoStore);
+    }
+    Ok(())
+}
+
+fn begin_log(loaded: &Loaded) {
+    let log = &loaded.config.log;
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match log.format {
+        LogFormat::Text => subscriber
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

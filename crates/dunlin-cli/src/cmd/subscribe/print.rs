@@ -1,0 +1,180 @@
+//! Messages as text.
+
+use std::io::Write as _;
+
+use dunlin_client::Message;
+use dunlin_client::codec::{Publish, PublishProperties, QoS};
+use serde_json::{Map, Value, json};
+
+use super::file::Files;
+use crate::clock;
+use crate::failure::Failure;
+use crate::format::Format;
+use crate::status;
+
+/// How messages are printed.
+#[derive(Debug)]
+pub(super) struct Printer {
+    pub(super) format: Option<Format>,
+    /// With the whole packet.
+    pub(super) is_verbose: bool,
+    /// As JSON objects.
+    pub(super) is_clean: bool,
+    pub(super) files: Files,
+}
+
+impl Printer {
+    /// Appends a message to `out`, or writes its payload to a file and appends only the rest.
+    pub(super) fn print(&mut self, message: &Message, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let publish = message.publish();
+        let text = match self.format {
+            None => publish.payload.into(),
+            Some(format) => format.decode(publish.payload).unwrap_or_else(|payload| {
+                let topic = publish.topic;
+                status::warn(&format!(
+                    "a payload on {topic} is not {format:?}, shown as it is"
+                ));
+                payload.into()
+            }),
+        };
+        let path = self.files.write(&text)?;
+        if self.is_clean {
+            let object = json!({
+                "topic": publish.topic.as_str(),
+                "payload": self.clean_payload(&text),
+                "packet": packet(message, &publish),
+            });
+            line(out, format_args!("{object:#}"));
+            return Ok(());
+        }
+        line(out, format_args!("received_at: {}", clock::now()));
+        if self.is_verbose {
+            line(
+                out,
+                format_args!("mqtt-packet: {}", packet(message, &publish)),
+            );
+        }
+        head(&publish, out);
+        match path {
+            Some(path) => line(out, format_args!("written to {}", path.display())),
+            None => {
+                out.extend_from_slice(&text);
+                out.push(b'\n');
+            }
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    /// JSON as it is, all else as text.
+    fn clean_payload(&self, text: &[u8]) -> Value {
+        let json = match self.format {
+            Some(Format::Json) => serde_json::from_slice(text).ok(),
+            _ => None,
+        };
+        json.unwrap_or_else(|| String::from_utf8_lossy(text).into_owned().into())
+    }
+}
+
+/// The line of the topic.
+fn head(publish: &Publish<'_>, out: &mut Vec<u8>) {
+    let (topic, qos, size) = (publish.topic, publish.qos, publish.payload.len());
+    let retain = if publish.retain { ", retain: true" } else { "" };
+    let properties = publish.properties.user_properties;
+    if properties.is_empty() {
+        line(
+            out,
+            format_args!("topic: {topic}, qos: {qos}, size: {size}B{retain}"),
+        );
+    } else {
+        let properties = user_properties(&publish.properties);
+        line(
+            out,
+            format_args!(
+                "topic: {topic}, qos: {qos}, size: {size}B{retain}, userProperties: {properties}"
+            ),
+        );
+    }
+}
+
+/// The PUBLISH without its payload.
+fn packet(message: &Message, publish: &Publish<'_>) -> Value {
+    let mut packet = Map::new();
+    packet.insert("cmd".into(), "publish".into());
+    packet.insert("retain".into(), publish.retain.into());
+    packet.insert("qos".into(), (publish.qos as u8).into());
+    packet.insert("dup".into(), publish.dup.into());
+    packet.insert(
+        "length".into(),
+        message.received().header().remaining_len.into(),
+    );
+    packet.insert("topic".into(), publish.topic.as_str().into());
+    if let Some(packet_id) = publish.packet_id.filter(|_| publish.qos != QoS::AtMostOnce) {
+        packet.insert("messageId".into(), packet_id.as_u16().into());
+    }
+    let properties = properties(&publish.properties);
+    if !properties.is_empty() {
+        packet.insert("properties".into(), properties.into());
+    }
+    packet.into()
+}
+
+fn properties(properties: &PublishProperties<'_>) -> Map<String, Value> {
+    let mut map = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    let text = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes));
+    put(
+        "payloadFormatIndicator",
+        properties.payload_format_indicator.map(Value::from),
+    );
+    put(
+        "messageExpiryInterval",
+        properties.message_expiry_interval.map(Value::from),
+    );
+    put("topicAlias", properties.topic_alias.map(Value::from));
+    put(
+        "responseTopic",
+        properties.response_topic.map(|topic| topic.as_str().into()),
+    );
+    put("correlationData", properties.correlation_data.map(text));
+    if !properties.user_properties.is_empty() {
+        put("userProperties", Some(user_properties(properties)));
+    }
+    let identifiers: Vec<u32> = properties
+        .subscription_identifiers
+        .iter()
+        .map(|id| id.get())
+        .collect();
+    match identifiers.as_slice() {
+        [] => {}
+        [only] => put("subscriptionIdentifier", Some((*only).into())),
+        several => put("subscriptionIdentifier", Some(several.into())),
+    }
+    put("contentType", properties.content_type.map(Value::from));
+    map
+}
+
+/// An object; the value of a name that stands twice is a list.
+fn user_properties(properties: &PublishProperties<'_>) -> Value {
+    let mut pairs = Map::new();
+    for (name, value) in properties.user_properties.iter() {
+        match pairs.get_mut(name) {
+            None => drop(pairs.insert(name.to_owned(), value.into())),
+            Some(Value::Array(values)) => values.push(value.into()),
+            Some(first) => *first = Value::Array(vec![first.take(), value.into()]),
+        }
+    }
+    pairs.into()
+}
+
+fn line(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // A vector takes everything.
+    let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,40 @@
+//! How a command can fail.
+
+use dunlin_client::{ConnectError, Endpoint};
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was asked for something that makes no sense, or that this version cannot do.
+    Usage(String),
+    /// It failed.
+    Failed(anyhow::Error),
+}
+
+/// A [`Failure::Usage`].
+pub(crate) fn usage(text: impl Into<String>) -> Failure {
+    Failure::Usage(text.into())
+}
+
+/// A [`Failure::Failed`].
+pub(crate) fn failed(text: impl Into<String>) -> Failure {
+    Failure::Failed(anyhow::Error::msg(text.into()))
+}
+
+/// No connection came about.
+pub(crate) fn not_connected(endpoint: &Endpoint, error: &ConnectError) -> Failure {
+    match error {
+        ConnectError::Encode(_) | ConnectError::Topic(_) => usage(error.to_string()),
+        ConnectError::Refused(_) => failed(error.to_string()),
+        _ => failed(format!("cannot connect to {endpoint}: {error}")),
+    }
+}
+
+impl<E> From<E> for Failure
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}

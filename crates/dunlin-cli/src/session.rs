@@ -1,0 +1,134 @@
+//! What conn, pub and sub have in common: connecting, what becomes of the connection, signals.
+
+use std::io::Write as _;
+
+use dunlin_client::codec::ReasonCode;
+use dunlin_client::{
+    Client, ClientOptions, Connected, Direction, Disconnected, Event, Events, PacketObserver,
+    ReconnectFailed,
+};
+
+use crate::args::ConnectArgs;
+use crate::clock;
+use crate::failure::{Failure, failed, not_connected};
+use crate::status::Status;
+
+/// Connects as the flags say.
+pub(crate) async fn connect(
+    args: &ConnectArgs,
+    mut options: ClientOptions,
+    status: Status,
+) -> Result<(Client, Events, Connected), Failure> {
+    for flag in args.without_effect() {
+        let version = args.version();
+        status.warn(&format!("{flag} has no effect in MQTT {version}"));
+    }
+    if args.debug {
+        options.observer = Some(PacketObserver::new(|direction, packet| {
+            let arrow = match direction {
+                Direction::Sent => "->",
+                Direction::Received => "<-",
+            };
+            let now = clock::now();
+            let _ = writeln!(std::io::stderr(), "{now} {arrow} {packet:?}");
+        }));
+    }
+    let connected = options.connect().await;
+    let (client, events, connected) =
+        connected.map_err(|error| not_connected(&args.endpoint(), &error))?;
+    status.done("Connected");
+    Ok((client, events, connected))
+}
+
+/// Tells what became of the connection; a failure if it is given up. Messages are not looked at.
+pub(crate) fn follow(event: &Event, args: &ConnectArgs, status: Status) -> Result<(), Failure> {
+    match event {
+        Event::Connected(_) => status.done("Connected again"),
+        Event::Disconnected(disconnected) => {
+            let Disconnected { cause, reconnects } = disconnected.as_ref();
+            let text = format!("connection lost: {cause}");
+            if !reconnects {
+                return Err(failed(text));
+            }
+            let period = args.reconnect().period;
+            status.warn(&format!("{text}; connecting again in {period:?}"));
+        }
+        Event::ReconnectFailed(failure) => {
+            let ReconnectFailed {
+                error,
+                tries,
+                reconnects,
+            } = failure.as_ref();
+            let max = args.reconnect().tries_max;
+            if !reconnects {
+                return Err(failed(format!(
+                    "cannot connect again to {}, given up after {tries} of {max} tries: {error}",
+                    args.endpoint()
+                )));
+            }
+            status.warn(&format!(
+                "try {tries} of {max} to connect again failed: {error}"
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A reason code and its string, as one line.
+pub(crate) fn reason(code: ReasonCode, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("{code}: {text}"),
+        None => code.to_string(),
+    }
+}
+
+/// Ends the connection normally. If it is gone already, that was the wish.
+pub(crate) async fn disconnect(client: &Client) {
+    let _ = client
+        .disconnect(dunlin_client::DisconnectRequest::default())
+        .await;
+}
+
+/// SIGINT and SIGTERM, which end a command normally.
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on the signals do not end the process by themselves.
+    #[cfg(unix)]
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// From now on Ctrl-C does not end the process by itself.
+    #[cfg(not(unix))]
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Waits for one.
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for one.
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Doing what a committed plan says: memory follows the store.
+
+use std::sync::Arc;
+
+use dunlin_codec::{QoS, ReasonCode};
+
+use crate::broker::{Broker, Committed};
+use crate::error::Refusal;
+use crate::message::Message;
+use crate::router::{Delivered, Group, Target};
+use crate::session::delivery::Delivery;
+use crate::session::queue::Enqueued;
+use crate::session::{Offered, SessionRef};
+use crate::worker::{Context, Notice, Worker};
+
+/// How often another member of a shared subscription is tried when the chosen one is gone.
+const MEMBERS_TRIED_MAX: usize = 8;
+
+/// The proof that a publish is done, which its acknowledgement needs.
+#[derive(Debug)]
+#[must_use]
+pub struct Receipt {
+    pub(crate) reason_code: ReasonCode,
+}
+
+impl Broker {
+    /// Gives a message to everyone who is entitled to it. Connections that have to be told are in
+    /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
+    pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
+        let plan = committed.plan;
+        let mut reason_code = plan.reason_code();
+        if plan.retains && self.retain(&plan.message, plan.sequence).is_err() {
+            reason_code = ReasonCode::QuotaExceeded;
+        }
+        for target in plan.route.targets.iter() {
+            if self.give(worker, &plan.message, target) == Offered::Queued(Enqueued::Refused) {
+                reason_code = ReasonCode::QuotaExceeded;
+            }
+        }
+        for group in plan.route.groups.iter() {
+            self.give_to_group(worker, &plan.message, group);
+        }
+        let asker = plan
+            .exchange
+            .and_then(|exchange| exchange.finish(reason_code));
+        if let Some(connection) = asker {
+            worker.notify(Notice::Output(connection));
+        }
+        Receipt { reason_code }
+    }
+
+    /// Makes the message the retained one of its topic; an empty payload deletes that
+    /// [MQTT-3.3.1-6].
+    fn retain(&self, message: &Arc<Message>, sequence: u64) -> Result<(), Refusal> {
+        let mut retained = self.retained.write();
+        if message.payload().is_empty() {
+            retained.clear(message.topic_bytes(), sequence);
+            return Ok(());
+        }
+        retained.set(Arc::clone(message), sequence)
+    }
+
+    fn give(
+        &self,
+        worker: &mut Worker,
+        message: &Arc<Message>,
+        target: &Target<SessionRef>,
+    ) -> Offered {
+        let Some(grant) = target.delivered_from(message.publisher().0) else {
+            return Offered::NotKept;
+        };
+        self.offer(worker, &target.subscriber, delivery(message, grant))
+    }
+
+    /// Puts a message into the queue of a session, and notes what comes of it.
+    pub(crate) fn offer(
+        &self,
+        worker: &mut Worker,
+        session: &SessionRef,
+        delivery: Delivery,
+    ) -> Offered {
+        let (offered, wakes) = session.offer(delivery, &self.settings().session.queue);
+        if let Some(connection) = wakes {
+            worker.notify(Notice::Output(connection));
+        }
+        match offered {
+            Offered::Queued(Enqueued::Dropped | Enqueued::Refused) => {
+                worker.stats.dropped_queue_full += 1;
+            }
+            Offered::Queued(Enqueued::KeptDropping(count)) => {
+                worker.stats.dropped_queue_full += u64::from(count);
+            }
+            Offered::Queued(Enqueued::Kept) | Offered::NotKept | Offered::Ended => {}
+        }
+        offered
+    }
+
+    /// Gives a message to one member of a shared subscription (section 4.8.2).
+    pub(crate) fn give_to_group(
+        &self,
+        worker: &mut Worker,
+        message: &Arc<Message>,
+        group: &Arc<Group<SessionRef>>,
+    ) {
+        let mut gone = None;
+        for _ in 0..MEMBERS_TRIED_MAX {
+            let chosen = group.choose(
+                message.topic(),
+                message.publisher().0,
+                worker.random(),
+                gone,
+            );
+            let Some((member, grant)) = chosen else {
+                if !group.keep(message, &self.settings().session.queue) {
+                    worker.stats.dropped_no_member += 1;
+                }
+                return;
+            };
+            let delivery = Delivery {
+                message: Arc::clone(message),
+                identifiers: grant.identifier.into(),
+                group: Some(Arc::clone(group)),
+                qos: message.qos().min(grant.qos),
+                retain: message.retain() && grant.retain_as_published,
+            };
+            match self.offer(worker, &member, delivery) {
+                Offered::Ended => gone = Some(member.number().0),
+                Offered::NotKept | Offered::Queued(_) => return,
+            }
+        }
+        worker.stats.dropped_no_member += 1;
+    }
+
+    /// Gives what a shared subscription kept while it had no member to the members that it has.
+    pub(crate) fn give_kept(&self, context: &mut Context<'_>, group: &Arc<Group<SessionRef>>) {
+        for message in group.take_kept() {
+            if !message.is_expired(context.now) {
+                self.give_to_group(context.worker, &message, group);
+            }
+        }
+    }
+
+    /// Finds another member for messages whose member ended its session without having them
+    /// (section 4.8.2).
+    pub(crate) fn give_to_others(&self, worker: &mut Worker, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            if let Some(group) = &delivery.group {
+                self.give_to_group(worker, &delivery.message, group);
+            }
+        }
+    }
+}
+
+fn delivery(message: &Arc<Message>, grant: &Delivered) -> Delivery {
+    Delivery {
+        message: Arc::clone(message),
+        identifiers: grant.identifiers.clone(),
+        group: None,
+        qos: message.qos().min(grant.qos),
+        retain: message.retain() && grant.retain_as_published,
+    }
+}
+
+/// Whether a message can be given to another member of its shared subscription once its member is
+/// gone: one of QoS 2 cannot if it was sent [MQTT-4.8.2-5].
+pub(crate) fn may_move(delivery: &Delivery, was_sent: bool) -> bool {
+    delivery.group.is_some() && !(was_sent && delivery.qos == QoS::ExactlyOnce)
+}

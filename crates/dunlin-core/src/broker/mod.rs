@@ -1,0 +1,139 @@
+//! What all connections share: sessions, subscriptions, retained messages.
+
+mod apply;
+mod lifecycle;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use ahash::RandomState;
+use dunlin_codec::{TopicFilter, TopicName};
+use parking_lot::{Mutex, RwLock};
+
+pub use apply::Receipt;
+pub use plan::{Committed, Forwarded, Origin, PublishPlan};
+
+use crate::access::Access;
+use crate::retained::Retained;
+use crate::router::{Grant, Group, Route, Router};
+use crate::session::table::SessionTable;
+use crate::session::{Session, SessionRef};
+use crate::settings::Settings;
+use crate::time::Time;
+
+pub(crate) use lifecycle::{Attaching, Ending};
+
+/// The broker: the only thing that workers share.
+///
+/// Its parts have a lock each. No two are held at once, so their order does not matter.
+pub struct Broker {
+    settings: Settings,
+    access: Box<dyn Access>,
+    pub(crate) sessions: SessionTable,
+    router: RwLock<Router<SessionRef>>,
+    /// The router's generation, readable without its lock.
+    generation: AtomicU64,
+    pub(crate) retained: RwLock<Retained>,
+    /// Counts the publishes that were planned; the order of retained messages.
+    sequence: AtomicU64,
+    /// Sessions whose client is away, by when their will or their end is due.
+    timers: Mutex<BTreeMap<(Time, u64), Weak<Session>>>,
+}
+
+impl Broker {
+    /// A broker without sessions. `seed` makes its hash tables unpredictable to clients.
+    pub fn new(settings: Settings, access: Box<dyn Access>, seed: [u64; 4]) -> Self {
+        let [a, b, c, d] = seed;
+        let hasher = RandomState::with_seeds(a, b, c, d);
+        let router = Router::new(hasher.clone(), settings.shared.clone());
+        Self {
+            access,
+            sessions: SessionTable::new(hasher.clone(), settings.session.count_max),
+            generation: AtomicU64::new(router.generation()),
+            router: RwLock::new(router),
+            retained: RwLock::new(Retained::new(&settings.retained)),
+            sequence: AtomicU64::new(0),
+            timers: Mutex::new(BTreeMap::new()),
+            settings,
+        }
+    }
+
+    /// What holds for it.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn access(&self) -> &dyn Access {
+        self.access.as_ref()
+    }
+
+    /// How many sessions there are, connected or not.
+    pub fn session_count(&self) -> usize {
+        self.sessions.count()
+    }
+
+    /// How many messages are retained.
+    pub fn retained_count(&self) -> usize {
+        self.retained.read().count()
+    }
+
+    /// How many subscriptions there are.
+    pub fn subscription_count(&self) -> usize {
+        self.router.read().counts().subscriptions
+    }
+
+    /// A number that changes whenever who gets a message may change.
+    pub(crate) fn routes_generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn route(&self, topic: TopicName<'_>) -> Route<SessionRef> {
+        self.router.read().route(topic)
+    }
+
+    /// A number above that of every publish planned so far.
+    fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The number of the last publish planned.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Acquire)
+    }
+
+    /// Adds or replaces a subscription in the tree; true if it was there before.
+    pub(crate) fn subscribe(
+        &self,
+        filter: TopicFilter<'_>,
+        session: &SessionRef,
+        grant: Grant,
+    ) -> bool {
+        let mut router = self.router.write();
+        let existed = router.subscribe(filter, session, grant);
+        self.generation
+            .store(router.generation(), Ordering::Release);
+        existed
+    }
+
+    /// Removes a subscription from the tree; false if there was none.
+    pub(crate) fn unsubscribe(&self, filter: TopicFilter<'_>, session: &SessionRef) -> bool {
+        let mut router = self.router.write();
+        let existed = router.unsubscribe(filter, session);
+        self.generation
+            .store(router.generation(), Ordering::Release);
+        existed
+    }
+
+    /// The group of a shared subscription.
+    pub(crate) fn group(&self, filter: TopicFilter<'_>) -> Option<Arc<Group<SessionRef>>> {
+        self.router.read().group(filter).cloned()
+    }
+
+    /// Notes that something of this session is due at `at`.
+    fn set_timer(&self, at: Time, session: &SessionRef) {
+        let key = (at, session.number().0);
+        self.timers.lock().insert(key, Arc::downgrade(session));
+    }
+}

@@ -1,0 +1,147 @@
+//! What a publish would do: who gets it, what must be stored. Nothing is changed here.
+
+use std::sync::Arc;
+
+use dunlin_codec::{QoS, ReasonCode};
+
+use crate::access::Identity;
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::input::PublishRequest;
+use crate::message::Message;
+use crate::router::Route;
+use crate::session::SessionRef;
+use crate::session::received::Exchange;
+use crate::storage::{PublishRecord, Stored};
+use crate::worker::{Publication, Worker};
+
+/// Who publishes.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// A client, whose access is checked.
+    Client(&'a Identity),
+    /// The broker itself; what it publishes was checked before.
+    Broker,
+}
+
+/// A publish that is decided and not done.
+#[derive(Debug)]
+#[must_use]
+pub struct PublishPlan {
+    pub(super) message: Arc<Message>,
+    pub(super) route: Arc<Route<SessionRef>>,
+    /// The place of this publish among all: see [`Broker::last_sequence`].
+    pub(super) sequence: u64,
+    /// Whether it becomes, or deletes, the retained message of its topic.
+    pub(super) retains: bool,
+    /// Where a QoS 2 message came from.
+    pub(super) exchange: Option<Exchange>,
+}
+
+/// A publish whose records are safe.
+#[derive(Debug)]
+#[must_use]
+pub struct Committed {
+    pub(super) plan: PublishPlan,
+}
+
+/// The proof that other nodes accepted what a plan has for them. There are no other nodes yet, so
+/// every plan has nothing for them.
+#[derive(Debug)]
+#[must_use]
+pub struct Forwarded(());
+
+impl Forwarded {
+    /// For a plan that has nothing for other nodes.
+    pub const fn nothing_to_do(_: &PublishPlan) -> Option<Self> {
+        Some(Self(()))
+    }
+}
+
+impl Broker {
+    /// Decides who gets a message of a client.
+    ///
+    /// # Errors
+    /// [`Refusal`] tells the publisher why nobody does.
+    pub fn plan_publish(
+        &self,
+        worker: &mut Worker,
+        request: PublishRequest,
+        origin: Origin<'_>,
+    ) -> Result<PublishPlan, Refusal> {
+        let PublishRequest {
+            message, exchange, ..
+        } = request;
+        if let Origin::Client(identity) = origin {
+            let topic = message.topic();
+            // Server-specific information is the server's to publish (section 4.7.2).
+            let is_servers = topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/");
+            if is_servers
+                || !self
+                    .access()
+                    .may_publish(identity, topic, message.qos(), message.retain())
+            {
+                worker.stats.refused += 1;
+                return Err(Refusal::NotAuthorized);
+            }
+        }
+        if message.retain() {
+            self.retained
+                .read()
+                .may_set(&message)
+                .inspect_err(|_| worker.stats.refused += 1)?;
+        }
+        let plan = self.plan(worker, Arc::new(message));
+        Ok(PublishPlan { exchange, ..plan })
+    }
+
+    /// Decides who gets a message of the broker.
+    pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
+        self.plan(worker, publication.0)
+    }
+
+    fn plan(&self, worker: &mut Worker, message: Arc<Message>) -> PublishPlan {
+        // Before the route is looked up: a subscription that the route misses is then later than
+        // this number, and finds the message among the retained ones.
+        let sequence = self.next_sequence();
+        let route = worker.route(self, message.topic());
+        let retains = message.retain() && self.settings().mqtt.retain_available;
+        PublishPlan {
+            message,
+            route,
+            sequence,
+            retains,
+            exchange: None,
+        }
+    }
+}
+
+impl PublishPlan {
+    /// What must be durable before the publish is acknowledged; `None` if nothing must.
+    pub fn record(&self) -> Option<PublishRecord<'_>> {
+        let has_receiver = !self.route.is_empty();
+        let must_be_kept = self.retains || (self.message.qos() > QoS::AtMostOnce && has_receiver);
+        must_be_kept.then_some(PublishRecord {
+            message: &self.message,
+        })
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The next step, for which everything that must be kept is kept.
+    pub const fn committed(self, _: Stored, _: Forwarded) -> Committed {
+        Committed { plan: self }
+    }
+
+    /// The reason code of an acknowledgement when nothing went wrong (section 3.4.2.1).
+    pub(super) fn reason_code(&self) -> ReasonCode {
+        if self.route.is_empty() {
+            ReasonCode::NoMatchingSubscribers
+        } else {
+            ReasonCode::Success
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! PUBLISH from the client, and the receiver's side of QoS 2 (sections 3.3 and 4.3).
+
+use bytes::Bytes;
+use dunlin_codec::{Ack, Packet, PacketIdentifier, Publish, QoS, ReasonCode, TopicName};
+
+use super::{Connected, Connection, State, v3};
+use crate::broker::Receipt;
+use crate::error::{Refusal, Violation};
+use crate::id::ConnectionId;
+use crate::input::{Acknowledgement, Outcome, PublishRequest};
+use crate::message::{Draft, Message, Payload};
+use crate::output::Output;
+use crate::session::received::{Arrival, Exchange};
+use crate::settings::MqttSettings;
+use crate::worker::Context;
+
+impl Connected {
+    pub(super) fn handle_publish(
+        &mut self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        publish: &Publish<'_>,
+        payload: Option<Bytes>,
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        context.worker.stats.publish_received += 1;
+        let settings = context.broker.settings();
+        check(publish, &settings.mqtt)?;
+        // Before anything else: an alias that comes with a packet holds whatever becomes of that.
+        let alias = publish.properties.topic_alias;
+        if let Some(alias) = alias {
+            self.note_alias(alias, publish.topic, &settings.mqtt)?;
+        }
+        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
+            match self.arrival(connection, packet_id) {
+                Arrival::New => {}
+                Arrival::UnderWay => return Ok(Outcome::Continue),
+                Arrival::Known => {
+                    self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
+                    return Ok(Outcome::Continue);
+                }
+            }
+        }
+        if publish.qos > QoS::AtMostOnce {
+            self.check_quota(connection, &settings.mqtt)?;
+        }
+        let topic = match alias {
+            Some(alias) if publish.topic.is_empty() => self
+                .inbound_aliases
+                .topic(alias)
+                .ok_or(Violation::TopicAlias(alias))?,
+            _ => publish.topic,
+        };
+        let draft = Draft {
+            topic,
+            qos: publish.qos,
+            retain: publish.retain,
+            properties: publish.properties,
+            payload: payload.map_or(Payload::Borrowed(publish.payload), Payload::Shared),
+        };
+        let number = self.session.number();
+        let message = Message::new(&draft, number, context.now, settings.message_expiry_max);
+        let acknowledgement = Acknowledgement::of(publish.qos, publish.packet_id);
+        let Ok(message) = message else {
+            return Err(Violation::TopicTooLong);
+        };
+        let exchange = match acknowledgement {
+            Acknowledgement::None => None,
+            Acknowledgement::Puback(_) => {
+                self.pending += 1;
+                None
+            }
+            Acknowledgement::Pubrec(packet_id) => {
+                let may_fail = self.version.is_v5();
+                let session = &self.session;
+                Some(Exchange::begin(session, connection, packet_id, may_fail))
+            }
+        };
+        Ok(Outcome::Publish(PublishRequest {
+            message,
+            acknowledgement,
+            exchange,
+        }))
+    }
+
+    fn note_alias(
+        &mut self,
+        alias: u16,
+        topic: TopicName<'_>,
+        settings: &MqttSettings,
+    ) -> Result<(), Violation> {
+        if alias == 0 || alias > settings.topic_alias_maximum {
+            return Err(Violation::TopicAlias(alias));
+        }
+        if !topic.is_empty() {
+            self.inbound_aliases.set(alias, topic);
+        }
+        Ok(())
+    }
+
+    /// Whether a PUBLISH is that of a message that came before [MQTT-4.3.3-10].
+    fn arrival(&self, connection: ConnectionId, packet_id: PacketIdentifier) -> Arrival {
+        let state = self.session.lock_for(connection);
+        state.map_or(Arrival::New, |mut state| state.received.arrive(packet_id))
+    }
+
+    /// Whether one more QoS 1 or 2 message is within the Receive Maximum [MQTT-3.3.4-7].
+    fn check_quota(
+        &self,
+        connection: ConnectionId,
+        settings: &MqttSettings,
+    ) -> Result<(), Violation> {
+        let unreleased = self
+            .session
+            .lock_for(connection)
+            .map_or(0, |state| state.received.len());
+        if unreleased + self.pending >= usize::from(settings.receive_maximum) {
+            return Err(Violation::ReceiveMaximumExceeded);
+        }
+        Ok(())
+    }
+
+    /// PUBREL: the packet identifier is free again [MQTT-4.3.3-11].
+    pub(super) fn handle_pubrel(
+        &mut self,
+        connection: ConnectionId,
+        ack: &Ack<'_>,
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        let is_known = self
+            .session
+            .lock_for(connection)
+            .is_some_and(|mut state| state.received.remove(ack.packet_id));
+        let reason_code = if is_known {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
+        self.send(&Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)), out);
+        Ok(Outcome::Continue)
+    }
+
+    fn send_acknowledgement(
+        &mut self,
+        connection: ConnectionId,
+        acknowledgement: Acknowledgement,
+        reason_code: ReasonCode,
+        out: &mut Output,
+    ) {
+        match acknowledgement {
+            Acknowledgement::None => return,
+            Acknowledgement::Puback(_) => self.pending = self.pending.saturating_sub(1),
+            Acknowledgement::Pubrec(_) => {}
+        }
+        // Not by a connection that has lost its session: its client asks again on the new one.
+        let Some(mut state) = self.session.lock_for(connection) else {
+            return;
+        };
+        if !v3::is_acknowledged(self.version, reason_code) {
+            return;
+        }
+        if let Acknowledgement::Pubrec(packet_id) = acknowledgement
+            && (!reason_code.is_error() || !self.version.is_v5())
+        {
+            state.received.insert(packet_id);
+        }
+        drop(state);
+        match acknowledgement {
+            Acknowledgement::None => {}
+            Acknowledgement::Puback(packet_id) => {
+                self.send(&Packet::Puback(Ack::new(packet_id, reason_code)), out);
+            }
+            Acknowledgement::Pubrec(packet_id) => {
+                self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Acknowledges a publish that is done. Publishes of one connection are acknowledged in the
+    /// order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+    pub fn acknowledge(
+        &mut self,
+        acknowledgement: Acknowledgement,
+        receipt: Receipt,
+        out: &mut Output,
+    ) {
+        if let State::Connected(connected) = &mut self.state {
+            connected.send_acknowledgement(self.id, acknowledgement, receipt.reason_code, out);
+        }
+    }
+
+    /// Acknowledges a publish that is not done, where the version can say so.
+    pub fn refuse(&mut self, acknowledgement: Acknowledgement, refusal: Refusal, out: &mut Output) {
+        if let State::Connected(connected) = &mut self.state {
+            let reason_code = refusal.reason_code();
+            connected.send_acknowledgement(self.id, acknowledgement, reason_code, out);
+        }
+    }
+}
+
+/// What can be said of a PUBLISH by itself.
+fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<(), Violation> {
+    if publish.qos > settings.qos_max {
+        return Err(Violation::QoSNotSupported);
+    }
+    if publish.retain && !settings.retain_available {
+        return Err(Violation::RetainNotSupported);
+    }
+    if publish
+        .properties
+        .subscription_identifiers
+        .iter()
+        .next()
+        .is_some()
+    {
+        return Err(Violation::SubscriptionIdentifier);
+    }
+    if !settings.allows_topic(publish.topic.as_str()) {
+        return Err(Violation::TopicTooLong);
+    }
+    Ok(())
+}

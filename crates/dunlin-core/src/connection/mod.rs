@@ -1,0 +1,292 @@
+//! A Network Connection as a state machine: packets in, packets and requests out.
+//!
+//! The names tell the families: `handle_*` is news from outside, `poll_*` asks what to do next. After
+//! any of the first, and when a [`Notice::Output`](crate::worker::Notice::Output) came, the shell
+//! calls [`Connection::poll_output`] until it says that nothing more waits for room.
+
+mod closing;
+mod connecting;
+mod inbound;
+mod outbound;
+mod subscribing;
+mod topic_alias;
+mod v3;
+
+use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion};
+
+use crate::access::Identity;
+use crate::broker::Broker;
+use crate::error::Violation;
+use crate::id::{ClientIdentifier, ConnectionId};
+use crate::input::{CloseReason, Outcome, keep_alive_limit};
+use crate::output::Output;
+use crate::session::SessionRef;
+use crate::time::Time;
+use crate::worker::Context;
+
+use connecting::Connecting;
+use topic_alias::{InboundAliases, OutboundAliases};
+
+/// One Network Connection.
+pub struct Connection {
+    id: ConnectionId,
+    state: State,
+    /// When the last packet came, or the connection began.
+    last_received: Time,
+}
+
+enum State {
+    /// CONNECT is awaited.
+    New,
+    /// CONNECT came; who it is is not decided.
+    Connecting(Box<Connecting>),
+    /// CONNACK with success is sent.
+    Connected(Box<Connected>),
+    /// It is over.
+    Closed(CloseReason),
+}
+
+/// What a connection knows once it is accepted.
+struct Connected {
+    session: SessionRef,
+    identity: Identity,
+    version: ProtocolVersion,
+    /// Seconds; 0 is off.
+    keep_alive: u16,
+    /// QoS 1 and 2 messages that the client takes unacknowledged.
+    window: usize,
+    /// The client's Maximum Packet Size.
+    packet_bytes_max: usize,
+    /// Whether CONNECT had a Session Expiry Interval above 0 (section 3.14.2.2.2).
+    had_expiry_interval: bool,
+    /// Request Problem Information.
+    wants_problems: bool,
+    /// Publishes of QoS 1 that are planned and not acknowledged; the session knows those of QoS 2.
+    pending: usize,
+    /// The sequence number in flight from which on messages are to be sent again.
+    resend_from: Option<u64>,
+    /// When unacknowledged messages are sent again without a new connection.
+    resend_at: Option<Time>,
+    /// The Authentication Method of CONNECT.
+    authentication_method: Option<Box<str>>,
+    /// Whether an AUTH exchange is going on.
+    is_authenticating: bool,
+    inbound_aliases: InboundAliases,
+    outbound_aliases: OutboundAliases,
+}
+
+impl Connection {
+    /// A Network Connection that was just accepted.
+    pub const fn new(id: ConnectionId, now: Time) -> Self {
+        Self {
+            id,
+            state: State::New,
+            last_received: now,
+        }
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The protocol version to decode its packets by; before CONNECT any will do.
+    pub fn version(&self) -> ProtocolVersion {
+        match &self.state {
+            State::Connected(connected) => connected.version,
+            State::Connecting(connecting) => connecting.version(),
+            State::New | State::Closed(_) => ProtocolVersion::V5,
+        }
+    }
+
+    /// What its packets may be: little as long as nobody knows who it is.
+    pub fn limits(&self, broker: &Broker) -> Limits {
+        let mqtt = &broker.settings().mqtt;
+        let packet_bytes_max = match &self.state {
+            State::Connected(_) => mqtt.packet_bytes_max,
+            State::New | State::Connecting(_) | State::Closed(_) => mqtt.connect_packet_bytes_max,
+        };
+        Limits {
+            packet_bytes_max,
+            user_properties_max: mqtt.user_properties_max,
+        }
+    }
+
+    /// Whose it is, once it is accepted.
+    pub fn client_id(&self) -> Option<&ClientIdentifier> {
+        match &self.state {
+            State::Connected(connected) => Some(&connected.identity.client_id),
+            _ => None,
+        }
+    }
+
+    /// Who it is, once it is accepted.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.state {
+            State::Connected(connected) => Some(&connected.identity),
+            _ => None,
+        }
+    }
+
+    /// The Keep Alive in force, in seconds, once it is accepted.
+    pub fn keep_alive(&self) -> Option<u16> {
+        match &self.state {
+            State::Connected(connected) => Some(connected.keep_alive),
+            _ => None,
+        }
+    }
+
+    /// True before CONNECT is accepted.
+    pub const fn is_new(&self) -> bool {
+        matches!(self.state, State::New | State::Connecting(_))
+    }
+
+    /// Why it is over; `None` while it is not.
+    pub const fn close_reason(&self) -> Option<CloseReason> {
+        match &self.state {
+            State::Closed(reason) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// A packet came. What answers it is appended to `out`.
+    pub fn handle_packet(
+        &mut self,
+        context: &mut Context<'_>,
+        packet: Packet<'_>,
+        payload: Option<bytes::Bytes>,
+        out: &mut Output,
+    ) -> Outcome {
+        self.last_received = context.now;
+        let result = match &mut self.state {
+            State::New => match packet {
+                Packet::Connect(connect) => return self.handle_connect(context, &connect, out),
+                _ => Err(Violation::NotConnected),
+            },
+            State::Connecting(connecting) => match packet {
+                Packet::Auth(auth) => connecting.handle_auth(&auth),
+                Packet::Disconnect(disconnect) => {
+                    // It gave up the exchange (section 4.12).
+                    let reason = CloseReason::Disconnected(disconnect.reason_code);
+                    self.state = State::Closed(reason);
+                    return Outcome::Close;
+                }
+                Packet::Connect(_) => Err(Violation::SecondConnect),
+                _ => Err(Violation::NotConnected),
+            },
+            State::Connected(connected) => match packet {
+                Packet::Publish(publish) => {
+                    connected.handle_publish(context, self.id, &publish, payload, out)
+                }
+                Packet::Puback(ack) => connected.handle_puback(self.id, &ack),
+                Packet::Pubrec(ack) => connected.handle_pubrec(self.id, &ack, out),
+                Packet::Pubrel(ack) => connected.handle_pubrel(self.id, &ack, out),
+                Packet::Pubcomp(ack) => connected.handle_pubcomp(self.id, &ack),
+                Packet::Subscribe(subscribe) => {
+                    connected.handle_subscribe(context, self.id, &subscribe, out)
+                }
+                Packet::Unsubscribe(unsubscribe) => {
+                    connected.handle_unsubscribe(context, self.id, &unsubscribe, out)
+                }
+                Packet::Pingreq => {
+                    connected.send(&Packet::Pingresp, out);
+                    Ok(Outcome::Continue)
+                }
+                Packet::Disconnect(disconnect) => {
+                    return self.handle_disconnect(context, &disconnect, out);
+                }
+                Packet::Auth(auth) => connected.handle_auth(&auth),
+                Packet::Connect(_) => Err(Violation::SecondConnect),
+                Packet::Connack(_) | Packet::Suback(_) | Packet::Unsuback(_) | Packet::Pingresp => {
+                    Err(Violation::ServerPacket)
+                }
+            },
+            State::Closed(_) => return Outcome::Close,
+        };
+        result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
+    }
+
+    /// Bytes came that are no acceptable packet.
+    pub fn handle_decode_error(
+        &mut self,
+        context: &mut Context<'_>,
+        error: DecodeError,
+        out: &mut Output,
+    ) -> Outcome {
+        self.handle_violation(context, Violation::Decode(error), out)
+    }
+
+    /// When [`Connection::handle_timeout`] has something to do, if nothing comes before.
+    pub fn poll_timeout(&self, broker: &Broker) -> Option<Time> {
+        match &self.state {
+            State::New | State::Connecting(_) => Some(
+                self.last_received
+                    .after(broker.settings().mqtt.connect_timeout),
+            ),
+            State::Connected(connected) => {
+                let limit = keep_alive_limit(connected.keep_alive);
+                let silent = limit.map(|limit| self.last_received.after(limit));
+                silent.into_iter().chain(connected.resend_at).min()
+            }
+            State::Closed(_) => None,
+        }
+    }
+
+    /// The time that [`Connection::poll_timeout`] gave is there, or about.
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>, out: &mut Output) -> Outcome {
+        let timeout = context.broker.settings().mqtt.connect_timeout;
+        match &mut self.state {
+            State::New | State::Connecting(_) => {
+                if self.last_received.after(timeout) > context.now {
+                    return Outcome::Continue;
+                }
+                self.handle_violation(context, Violation::ConnectTimeout, out)
+            }
+            State::Connected(connected) => {
+                let limit = keep_alive_limit(connected.keep_alive);
+                if limit.is_some_and(|limit| self.last_received.after(limit) <= context.now) {
+                    return self.handle_violation(context, Violation::KeepAlive, out);
+                }
+                connected.resend_when_due(context);
+                Outcome::Continue
+            }
+            State::Closed(_) => Outcome::Close,
+        }
+    }
+
+    /// Appends what waits for the client and may be sent now: messages to be sent again, retained
+    /// messages, queued messages. True if more can be sent when there is room in `out`, or when others
+    /// had their turn.
+    pub fn poll_output(&mut self, context: &mut Context<'_>, out: &mut Output) -> bool {
+        match &mut self.state {
+            State::Connected(connected) => connected.poll_output(context, self.id, out),
+            State::New | State::Connecting(_) | State::Closed(_) => false,
+        }
+    }
+}
+
+impl Connected {
+    /// Appends a packet that has no reason string; false if it exceeds the client's Maximum Packet
+    /// Size and is not sent [MQTT-3.1.2-24].
+    fn send(&self, packet: &Packet<'_>, out: &mut Output) -> bool {
+        send(packet, self.version, self.packet_bytes_max, out)
+    }
+}
+
+/// Appends a packet, if it is not larger than the client accepts.
+fn send(
+    packet: &Packet<'_>,
+    version: ProtocolVersion,
+    packet_bytes_max: usize,
+    out: &mut Output,
+) -> bool {
+    let buffer = out.buffer_mut();
+    let before = buffer.len();
+    let is_encoded = packet.encode(version, buffer).is_ok();
+    debug_assert!(is_encoded || packet.packet_type() == PacketType::Auth);
+    if !is_encoded || buffer.len() - before > packet_bytes_max {
+        buffer.truncate(before);
+        return false;
+    }
+    true
+}

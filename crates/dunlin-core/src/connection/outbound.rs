@@ -1,0 +1,413 @@
+//! PUBLISH to the client, and the sender's side of QoS 1 and 2 (sections 3.3 and 4.3).
+
+use std::sync::Arc;
+
+use dunlin_codec::{Ack, ForwardedPublish, Packet, PacketIdentifier, QoS, ReasonCode, TopicFilter};
+
+use super::Connected;
+use super::topic_alias::TopicOnWire;
+use crate::broker::Broker;
+use crate::error::Violation;
+use crate::id::ConnectionId;
+use crate::input::Outcome;
+use crate::message::Message;
+use crate::output::Output;
+use crate::session::SessionState;
+use crate::session::delivery::Delivery;
+use crate::session::in_flight::Progress;
+use crate::session::retained_cursor::RetainedCursor;
+use crate::stats::Stats;
+use crate::time::Time;
+use crate::worker::Context;
+
+/// Retained messages that are read at once, and entries that are looked at for them.
+const PAGE_MESSAGES_MAX: usize = 64;
+const PAGE_SCANNED_MAX: usize = 4096;
+
+/// Queued messages that are sent before retained ones have their turn.
+const TURN_MESSAGES_MAX: usize = 64;
+
+/// Turns of one connection before others have theirs.
+const TURNS_MAX: usize = 16;
+
+/// What stopped the sending of queued messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Nothing is left.
+    Empty,
+    /// The client has as many messages unacknowledged as it takes.
+    WindowFull,
+    /// There is no more room in the output.
+    OutputFull,
+    /// Others have their turn.
+    Turn,
+}
+
+impl Connected {
+    pub(super) fn poll_output(
+        &mut self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        out: &mut Output,
+    ) -> bool {
+        let broker = context.broker;
+        let out_max = broker.settings().session.outbox_bytes_max;
+        for _ in 0..TURNS_MAX {
+            let (stop, page) = {
+                let session = Arc::clone(&self.session);
+                let Some(mut state) = session.lock_for(connection) else {
+                    return false;
+                };
+                state.is_woken = false;
+                while let Some((packet_id, reason_code)) = state.received.next_owed() {
+                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                }
+                if self.resend_from.is_some() {
+                    match self.resend(context, &mut state, out) {
+                        Stop::Empty => self.resend_from = None,
+                        Stop::OutputFull => return true,
+                        Stop::WindowFull | Stop::Turn => return false,
+                    }
+                }
+                let stop = self.send_queued(context, &mut state, out);
+                self.schedule_resend(broker, context.now, &state);
+                session.publish_load(&state);
+                let room = self.window.saturating_sub(state.in_flight.len());
+                let cursor = state.retained.first();
+                let cursor = cursor.filter(|cursor| cursor.qos == QoS::AtMostOnce || room > 0);
+                let page = cursor.map(|cursor| (cursor.clone(), room));
+                (stop, page)
+            };
+            if out.len() >= out_max {
+                return stop != Stop::Empty || page.is_some();
+            }
+            match page {
+                Some((cursor, room)) => {
+                    self.send_retained(context, connection, cursor, room, out);
+                }
+                None if stop == Stop::Turn => {}
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1]. What is
+    /// too large for this connection of the client counts as delivered [MQTT-3.1.2-25].
+    fn resend(
+        &mut self,
+        context: &mut Context<'_>,
+        state: &mut SessionState,
+        out: &mut Output,
+    ) -> Stop {
+        let out_max = context.broker.settings().session.outbox_bytes_max;
+        while let Some(from) = self.resend_from {
+            let Some((before, sent)) = state.in_flight.first_from(from) else {
+                return Stop::Empty;
+            };
+            if before >= self.window {
+                return Stop::WindowFull;
+            }
+            if out.len() >= out_max {
+                return Stop::OutputFull;
+            }
+            let (packet_id, next) = (sent.packet_id(), sent.sequence + 1);
+            let is_sent = match &sent.progress {
+                Progress::Published(delivery) => {
+                    let identified = Some((packet_id, true));
+                    let stats = &mut context.worker.stats;
+                    self.send_publish(delivery, identified, context.now, stats, out)
+                }
+                Progress::Released => self.send(&Packet::Pubrel(Ack::success(packet_id)), out),
+            };
+            if !is_sent {
+                state.in_flight.remove(packet_id);
+            }
+            self.resend_from = Some(next);
+        }
+        Stop::Empty
+    }
+
+    fn send_queued(
+        &mut self,
+        context: &mut Context<'_>,
+        state: &mut SessionState,
+        out: &mut Output,
+    ) -> Stop {
+        let out_max = context.broker.settings().session.outbox_bytes_max;
+        for _ in 0..TURN_MESSAGES_MAX {
+            if out.len() >= out_max {
+                return Stop::OutputFull;
+            }
+            let Some(next) = state.queue.peek() else {
+                return Stop::Empty;
+            };
+            if next.qos > QoS::AtMostOnce && state.in_flight.len() >= self.window {
+                return Stop::WindowFull;
+            }
+            if let Some(delivery) = state.queue.pop() {
+                self.send_first(context, state, delivery, out);
+            }
+        }
+        if state.queue.is_empty() {
+            Stop::Empty
+        } else {
+            Stop::Turn
+        }
+    }
+
+    /// Sends a message for the first time, unless it expired [MQTT-3.3.2-5] or is too large for this
+    /// client [MQTT-3.1.2-25].
+    fn send_first(
+        &mut self,
+        context: &mut Context<'_>,
+        state: &mut SessionState,
+        delivery: Delivery,
+        out: &mut Output,
+    ) {
+        let stats = &mut context.worker.stats;
+        if delivery.message.is_expired(context.now) {
+            stats.dropped_expired += 1;
+            return;
+        }
+        if delivery.qos == QoS::AtMostOnce {
+            self.send_publish(&delivery, None, context.now, stats, out);
+            return;
+        }
+        if self.is_too_large(&delivery, context.now) {
+            stats.dropped_too_large += 1;
+            return;
+        }
+        if let Some((packet_id, delivery)) = state.in_flight.push(delivery) {
+            self.send_publish(delivery, Some((packet_id, false)), context.now, stats, out);
+        }
+    }
+
+    fn is_too_large(&self, delivery: &Delivery, now: Time) -> bool {
+        if self.packet_bytes_max == usize::MAX {
+            return false;
+        }
+        let identified = Some((PacketIdentifier::MIN, false));
+        let publish = publish(delivery, identified, now);
+        publish
+            .packet_len(self.version)
+            .is_ok_and(|length| length > self.packet_bytes_max)
+    }
+
+    /// Appends a PUBLISH; false if it is too large for this client and is not sent.
+    fn send_publish(
+        &mut self,
+        delivery: &Delivery,
+        identified: Option<(PacketIdentifier, bool)>,
+        now: Time,
+        stats: &mut Stats,
+        out: &mut Output,
+    ) -> bool {
+        let message = &delivery.message;
+        let mut publish = publish(delivery, identified, now);
+        let topic = self.outbound_aliases.choose(message.topic_bytes());
+        match topic {
+            TopicOnWire::Name => {}
+            TopicOnWire::NameAndAlias(alias) => publish.topic_alias = Some(alias),
+            TopicOnWire::Alias(alias) => {
+                publish.topic_alias = Some(alias);
+                publish.topic = &[];
+            }
+        }
+        if self.packet_bytes_max < usize::MAX {
+            let is_too_large = |publish: &ForwardedPublish<'_>| {
+                publish
+                    .packet_len(self.version)
+                    .map_or(true, |len| len > self.packet_bytes_max)
+            };
+            if is_too_large(&publish) && topic != TopicOnWire::Name {
+                publish.topic_alias = None;
+                publish.topic = message.topic_bytes();
+            }
+            if is_too_large(&publish) {
+                stats.dropped_too_large += 1;
+                return false;
+            }
+        }
+        if let (TopicOnWire::NameAndAlias(alias), true) = (topic, publish.topic_alias.is_some()) {
+            self.outbound_aliases.set(message.topic_bytes(), alias);
+        }
+        let is_written = match message.shared_payload() {
+            Some(payload) => {
+                let header = publish.encode_header(self.version, out.buffer_mut());
+                if header.is_ok() {
+                    out.push_payload(payload.clone());
+                }
+                header.is_ok()
+            }
+            None => publish.encode(self.version, out.buffer_mut()).is_ok(),
+        };
+        stats.publish_sent += u64::from(is_written);
+        is_written
+    }
+
+    /// Sends the next page of the retained messages that a subscription asked for.
+    fn send_retained(
+        &mut self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        mut cursor: RetainedCursor,
+        room: usize,
+        out: &mut Output,
+    ) {
+        let messages_max = match cursor.qos {
+            QoS::AtMostOnce => PAGE_MESSAGES_MAX,
+            _ => PAGE_MESSAGES_MAX.min(room),
+        };
+        let page = TopicFilter::parse(&cursor.filter).ok().map(|filter| {
+            let retained = context.broker.retained.read();
+            let after = cursor.after.as_deref();
+            let limits = (messages_max, PAGE_SCANNED_MAX);
+            retained.page(filter, after, (cursor.as_of, context.now), limits)
+        });
+        let session = Arc::clone(&self.session);
+        let Some(mut state) = session.lock_for(connection) else {
+            return;
+        };
+        let next = page.and_then(|page| {
+            for message in page.messages {
+                let delivery = retained_delivery(message, &cursor);
+                self.send_first(context, &mut state, delivery, out);
+            }
+            page.next
+        });
+        let mut cursors = state.retained.iter();
+        let position = cursors.position(|present| present.filter == cursor.filter);
+        if let Some(position) = position {
+            // To the end of the list, so that no subscription waits for all of another.
+            state.retained.remove(position);
+            if next.is_some() {
+                cursor.after = next;
+                state.retained.push(cursor);
+            } else if state.retained.is_empty() {
+                state.retained = Vec::new();
+            }
+        }
+        session.publish_load(&state);
+    }
+
+    /// PUBACK: the delivery of a QoS 1 message is complete [MQTT-4.3.2-3].
+    pub(super) fn handle_puback(
+        &mut self,
+        connection: ConnectionId,
+        ack: &Ack<'_>,
+    ) -> Result<Outcome, Violation> {
+        if let Some(mut state) = self.session.lock_for(connection) {
+            let sent = state.in_flight.get_mut(ack.packet_id);
+            let is_awaited = sent.is_some_and(|sent| {
+                matches!(&sent.progress, Progress::Published(delivery) if delivery.qos == QoS::AtLeastOnce)
+            });
+            if is_awaited {
+                state.in_flight.remove(ack.packet_id);
+                self.session.publish_load(&state);
+            }
+        }
+        Ok(Outcome::Continue)
+    }
+
+    /// PUBREC: a QoS 2 message arrived; it is never sent again [MQTT-4.3.3-4].
+    pub(super) fn handle_pubrec(
+        &mut self,
+        connection: ConnectionId,
+        ack: &Ack<'_>,
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        let Some(mut state) = self.session.lock_for(connection) else {
+            return Ok(Outcome::Continue);
+        };
+        let mut reason_code = ReasonCode::Success;
+        match state.in_flight.get_mut(ack.packet_id) {
+            Some(sent) => match &sent.progress {
+                Progress::Published(delivery) if delivery.qos != QoS::ExactlyOnce => {
+                    return Ok(Outcome::Continue);
+                }
+                Progress::Published(_) if ack.reason_code.is_error() => {
+                    // The client does not want it: the identifier is free [MQTT-4.3.3-4].
+                    state.in_flight.remove(ack.packet_id);
+                    self.session.publish_load(&state);
+                    return Ok(Outcome::Continue);
+                }
+                Progress::Published(_) => sent.progress = Progress::Released,
+                Progress::Released => {}
+            },
+            None if ack.reason_code.is_error() => return Ok(Outcome::Continue),
+            None => reason_code = ReasonCode::PacketIdentifierNotFound,
+        }
+        drop(state);
+        self.send(&Packet::Pubrel(Ack::new(ack.packet_id, reason_code)), out);
+        Ok(Outcome::Continue)
+    }
+
+    /// PUBCOMP: the delivery of a QoS 2 message is complete.
+    pub(super) fn handle_pubcomp(
+        &mut self,
+        connection: ConnectionId,
+        ack: &Ack<'_>,
+    ) -> Result<Outcome, Violation> {
+        if let Some(mut state) = self.session.lock_for(connection) {
+            let sent = state.in_flight.get_mut(ack.packet_id);
+            if sent.is_some_and(|sent| matches!(sent.progress, Progress::Released)) {
+                state.in_flight.remove(ack.packet_id);
+                self.session.publish_load(&state);
+            }
+        }
+        Ok(Outcome::Continue)
+    }
+
+    /// Sets when unacknowledged messages are sent again to a 3.x client that stays connected; 5.0
+    /// forbids it [MQTT-4.4.0-1].
+    fn schedule_resend(&mut self, broker: &Broker, now: Time, state: &SessionState) {
+        let interval = broker.settings().mqtt.resend_interval;
+        self.resend_at = match interval {
+            Some(interval) if !self.version.is_v5() && state.in_flight.len() > 0 => {
+                self.resend_at.or_else(|| Some(now.after(interval)))
+            }
+            _ => None,
+        };
+    }
+
+    /// Begins to send unacknowledged messages again, if it is time.
+    pub(super) fn resend_when_due(&mut self, context: &mut Context<'_>) {
+        if self.resend_at.is_some_and(|at| at <= context.now) {
+            self.resend_at = None;
+            self.resend_from = Some(0);
+        }
+    }
+}
+
+/// A message as a PUBLISH to one subscriber; `identified` is its packet identifier and DUP.
+fn publish(
+    delivery: &Delivery,
+    identified: Option<(PacketIdentifier, bool)>,
+    now: Time,
+) -> ForwardedPublish<'_> {
+    let message = &delivery.message;
+    ForwardedPublish {
+        dup: identified.is_some_and(|(_, dup)| dup),
+        qos: delivery.qos,
+        retain: delivery.retain,
+        topic: message.topic_bytes(),
+        packet_id: identified.map(|(packet_id, _)| packet_id),
+        message_expiry_interval: message.remaining_expiry(now),
+        topic_alias: None,
+        subscription_identifiers: delivery.identifiers(),
+        forwarded_properties: message.forwarded_properties(),
+        payload: message.payload(),
+    }
+}
+
+/// A retained message for a new subscription: RETAIN is 1 [MQTT-3.3.1-8].
+fn retained_delivery(message: Arc<Message>, cursor: &RetainedCursor) -> Delivery {
+    Delivery {
+        qos: message.qos().min(cursor.qos),
+        identifiers: cursor.identifier.into(),
+        group: None,
+        retain: true,
+        message,
+    }
+}

@@ -1,0 +1,174 @@
+//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11).
+
+use dunlin_codec::{
+    AckProperties, Packet, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscriptionRequest,
+    TopicFilter, Unsuback, Unsubscribe,
+};
+
+use super::Connected;
+use crate::error::Violation;
+use crate::id::ConnectionId;
+use crate::input::Outcome;
+use crate::output::Output;
+use crate::router::Grant;
+use crate::session::retained_cursor::RetainedCursor;
+use crate::session::subscriptions::Subscription;
+use crate::settings::MqttSettings;
+use crate::worker::Context;
+
+impl Connected {
+    pub(super) fn handle_subscribe(
+        &mut self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        subscribe: &Subscribe<'_>,
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        let identifier = subscribe.properties.subscription_identifier;
+        let reason_codes: Vec<_> = subscribe
+            .requests
+            .iter()
+            .map(|request| {
+                let subscription = Subscription {
+                    options: request.options,
+                    identifier,
+                };
+                let granted = self.subscribe(context, connection, request, subscription);
+                granted.unwrap_or_else(|reason_code| reason_code)
+            })
+            .collect();
+        let suback = Suback {
+            packet_id: subscribe.packet_id,
+            properties: AckProperties::default(),
+            reason_codes,
+        };
+        self.send(&Packet::Suback(suback), out);
+        Ok(Outcome::Continue)
+    }
+
+    /// Makes one subscription, and gives the code that grants it.
+    fn subscribe(
+        &self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        request: &SubscriptionRequest<'_>,
+        subscription: Subscription,
+    ) -> Result<ReasonCode, ReasonCode> {
+        let broker = context.broker;
+        let settings = broker.settings();
+        let (inner, is_shared) = check(request.filter, &settings.mqtt)?;
+        let options = request.options;
+        let qos = options.qos.min(settings.mqtt.qos_max);
+        if !broker.access().may_subscribe(&self.identity, inner, qos) {
+            return Err(ReasonCode::NotAuthorized);
+        }
+        let text = request.filter.as_str();
+        let existed = {
+            let Some(mut state) = self.session.lock_for(connection) else {
+                return Err(ReasonCode::UnspecifiedError);
+            };
+            let is_full = state.subscriptions.len() >= settings.session.subscriptions_max;
+            if is_full && !state.subscriptions.contains(text) {
+                return Err(ReasonCode::QuotaExceeded);
+            }
+            state.subscriptions.insert(text, subscription)
+        };
+        let grant = Grant {
+            qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            identifier: subscription.identifier,
+        };
+        broker.subscribe(request.filter, &self.session, grant);
+        if is_shared {
+            if let Some(group) = broker.group(request.filter) {
+                broker.give_kept(context, &group);
+            }
+            // No retained message is sent to a shared subscription (section 4.8.2).
+            return Ok(ReasonCode::granted(qos));
+        }
+        let wants_retained = match options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => !existed,
+            RetainHandling::DoNotSend => false,
+        };
+        if wants_retained && broker.retained_count() > 0 {
+            self.begin_retained(context, connection, text, qos, subscription);
+        }
+        Ok(ReasonCode::granted(qos))
+    }
+
+    /// From now on the retained messages that match are sent (section 3.3.1.3).
+    fn begin_retained(
+        &self,
+        context: &Context<'_>,
+        connection: ConnectionId,
+        filter: &str,
+        qos: QoS,
+        subscription: Subscription,
+    ) {
+        let Some(mut state) = self.session.lock_for(connection) else {
+            return;
+        };
+        state.retained.retain(|cursor| &*cursor.filter != filter);
+        state.retained.push(RetainedCursor {
+            filter: filter.into(),
+            after: None,
+            as_of: context.broker.last_sequence(),
+            qos,
+            identifier: subscription.identifier,
+        });
+    }
+
+    pub(super) fn handle_unsubscribe(
+        &mut self,
+        context: &mut Context<'_>,
+        connection: ConnectionId,
+        unsubscribe: &Unsubscribe<'_>,
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        let filters = unsubscribe.filters.iter();
+        let reason_codes: Vec<_> = filters
+            .map(|&filter| {
+                let existed = self.session.lock_for(connection).is_some_and(|mut state| {
+                    state
+                        .retained
+                        .retain(|cursor| &*cursor.filter != filter.as_str());
+                    state.subscriptions.remove(filter.as_str())
+                });
+                if !existed {
+                    return ReasonCode::NoSubscriptionExisted;
+                }
+                context.broker.unsubscribe(filter, &self.session);
+                ReasonCode::Success
+            })
+            .collect();
+        let unsuback = Unsuback {
+            packet_id: unsubscribe.packet_id,
+            properties: AckProperties::default(),
+            reason_codes,
+        };
+        self.send(&Packet::Unsuback(unsuback), out);
+        Ok(Outcome::Continue)
+    }
+}
+
+/// Whether a filter can be subscribed to; gives what messages are matched against, and whether the
+/// subscription is shared.
+fn check<'a>(
+    filter: TopicFilter<'a>,
+    settings: &MqttSettings,
+) -> Result<(TopicFilter<'a>, bool), ReasonCode> {
+    if !settings.allows_topic(filter.as_str()) {
+        return Err(ReasonCode::TopicFilterInvalid);
+    }
+    let share = filter.share().map_err(|_| ReasonCode::TopicFilterInvalid)?;
+    if share.is_some() && !settings.shared_subscription_available {
+        return Err(ReasonCode::SharedSubscriptionsNotSupported);
+    }
+    let inner = share.map_or(filter, |share| share.filter);
+    if inner.has_wildcard() && !settings.wildcard_subscription_available {
+        return Err(ReasonCode::WildcardSubscriptionsNotSupported);
+    }
+    Ok((inner, share.is_some()))
+}

@@ -1,0 +1,223 @@
+//! Application Messages: immutable, shared by everyone they wait for.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dunlin_codec::{EncodeError, PublishProperties, QoS, TopicName};
+
+use crate::id::SessionNumber;
+use crate::time::Time;
+
+/// Payloads from this size on are never copied: they stay in the buffer that the network filled.
+pub const SHARED_PAYLOAD_BYTES_MIN: usize = 16 * 1024;
+
+/// An Application Message (section 1.2), as it was published.
+///
+/// Topic, forwarded properties and payload lie in the form and order of the wire, so that a PUBLISH
+/// for any subscriber is a header of its own and copies, or vectored writes, of these parts.
+pub struct Message {
+    /// Topic Name, then the properties that are passed on unaltered, then the payload unless it is
+    /// shared.
+    bytes: Box<[u8]>,
+    /// A large payload.
+    shared: Option<Bytes>,
+    properties_len: u32,
+    topic_len: u16,
+    qos: QoS,
+    retain: bool,
+    expires_at: Option<Time>,
+    publisher: SessionNumber,
+}
+
+/// The payload of a message to be.
+#[derive(Clone, Debug)]
+pub enum Payload<'a> {
+    /// Bytes that belong to someone else: they are copied.
+    Borrowed(&'a [u8]),
+    /// Bytes that can be kept.
+    Shared(Bytes),
+}
+
+impl Payload<'_> {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// What a message is made of.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// Topic Name; any alias is resolved.
+    pub topic: TopicName<'a>,
+    /// QoS.
+    pub qos: QoS,
+    /// RETAIN.
+    pub retain: bool,
+    /// Properties. Topic Alias and Subscription Identifiers are those of one hop and not kept; the
+    /// Message Expiry Interval becomes [`Message::expires_at`].
+    pub properties: PublishProperties<'a>,
+    /// Payload.
+    pub payload: Payload<'a>,
+}
+
+impl Message {
+    /// A message published at `now`. `expiry_max` bounds its Message Expiry Interval.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a property is too long for the wire, which no decoded one is.
+    pub(crate) fn new(
+        draft: &Draft<'_>,
+        publisher: SessionNumber,
+        now: Time,
+        expiry_max: Option<Duration>,
+    ) -> Result<Self, EncodeError> {
+        let topic = draft.topic.as_str().as_bytes();
+        let topic_len =
+            u16::try_from(topic.len()).map_err(|_| EncodeError::FieldTooLong(topic.len()))?;
+        let payload = draft.payload.as_slice();
+        let shared = match &draft.payload {
+            Payload::Shared(bytes) if bytes.len() >= SHARED_PAYLOAD_BYTES_MIN => {
+                Some(bytes.clone())
+            }
+            _ => None,
+        };
+        let inline = if shared.is_some() { &[] } else { payload };
+        let mut bytes = Vec::with_capacity(topic.len() + inline.len());
+        bytes.extend_from_slice(topic);
+        draft.properties.write_forwarded(&mut bytes)?;
+        let properties_len = bytes.len() - topic.len();
+        let properties_len = u32::try_from(properties_len)
+            .map_err(|_| EncodeError::PacketTooLong(properties_len))?;
+        bytes.extend_from_slice(inline);
+        let stated = draft.properties.message_expiry_interval;
+        let stated = stated.map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(Self {
+            bytes: bytes.into_boxed_slice(),
+            shared,
+            properties_len,
+            topic_len,
+            qos: draft.qos,
+            retain: draft.retain,
+            expires_at: expiry(now, stated, expiry_max),
+            publisher,
+        })
+    }
+
+    /// The same message, published at `now`.
+    pub(crate) fn published_at(
+        self,
+        now: Time,
+        interval: Option<Duration>,
+        expiry_max: Option<Duration>,
+    ) -> Self {
+        Self {
+            expires_at: expiry(now, interval, expiry_max),
+            ..self
+        }
+    }
+
+    fn properties_range(&self) -> (usize, usize) {
+        let start = usize::from(self.topic_len);
+        let length = usize::try_from(self.properties_len).unwrap_or(usize::MAX);
+        (start, start.saturating_add(length))
+    }
+
+    /// Topic Name, as it goes over the wire.
+    pub fn topic_bytes(&self) -> &[u8] {
+        self.bytes
+            .get(..usize::from(self.topic_len))
+            .unwrap_or_default()
+    }
+
+    /// Topic Name.
+    pub fn topic(&self) -> TopicName<'_> {
+        let text = std::str::from_utf8(self.topic_bytes()).ok();
+        text.and_then(|text| TopicName::parse(text).ok())
+            .unwrap_or(TopicName::EMPTY)
+    }
+
+    /// The properties that are passed on unaltered, encoded, without their length.
+    pub fn forwarded_properties(&self) -> &[u8] {
+        let (start, end) = self.properties_range();
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Application Message payload.
+    pub fn payload(&self) -> &[u8] {
+        match &self.shared {
+            Some(shared) => shared,
+            None => self
+                .bytes
+                .get(self.properties_range().1..)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The payload, if it is one that is passed on without a copy.
+    pub fn shared_payload(&self) -> Option<&Bytes> {
+        self.shared.as_ref()
+    }
+
+    /// The QoS it was published at.
+    pub const fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    /// The RETAIN flag it was published with.
+    pub const fn retain(&self) -> bool {
+        self.retain
+    }
+
+    /// When its Message Expiry Interval has passed.
+    pub const fn expires_at(&self) -> Option<Time> {
+        self.expires_at
+    }
+
+    /// Whether its Message Expiry Interval has passed [MQTT-3.3.2-5].
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// The Message Expiry Interval for a subscriber: what is left of it, in whole seconds that are
+    /// begun [MQTT-3.3.2-6].
+    pub fn remaining_expiry(&self, now: Time) -> Option<u32> {
+        let left = self.expires_at?.since(now).as_millis().div_ceil(1000);
+        Some(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// The session that published it.
+    pub(crate) const fn publisher(&self) -> SessionNumber {
+        self.publisher
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn size(&self) -> usize {
+        let shared = self.shared.as_ref().map_or(0, Bytes::len);
+        size_of::<Self>() + 16 + self.bytes.len() + shared
+    }
+}
+
+/// When a message published at `now` expires.
+fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Option<Time> {
+    let interval = match (stated, max) {
+        (Some(stated), Some(max)) => Some(stated.min(max)),
+        (stated, max) => stated.or(max),
+    };
+    interval.map(|interval| now.after(interval))
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("topic", &self.topic())
+            .field("qos", &self.qos)
+            .field("retain", &self.retain)
+            .field("payload_len", &self.payload().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,243 @@
+//! Retained Messages (section 3.3.1.3): one for each topic, in the order of topics.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use dunlin_codec::TopicFilter;
+
+use crate::error::Refusal;
+use crate::message::Message;
+use crate::settings::{RetainedPolicy, RetainedSettings};
+use crate::time::Time;
+
+/// The retained messages.
+pub(crate) struct Retained {
+    settings: RetainedSettings,
+    entries: BTreeSet<Entry>,
+    bytes: u64,
+    /// The topics by when they were set, if the oldest may have to give way.
+    by_age: BTreeMap<u64, Arc<Message>>,
+    /// How many have a Message Expiry Interval.
+    expiring: usize,
+    /// The topic up to which expired ones were looked for.
+    swept: Option<Box<[u8]>>,
+}
+
+/// A retained message. Its place follows from its topic alone.
+struct Entry {
+    message: Arc<Message>,
+    /// The publish that set it.
+    sequence: u64,
+}
+
+impl Borrow<[u8]> for Entry {
+    fn borrow(&self) -> &[u8] {
+        self.message.topic_bytes()
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.message.topic_bytes().cmp(other.message.topic_bytes())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+/// Some of the retained messages that match a filter.
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Arc<Message>>,
+    /// The topic after which the next page begins; `None` if there is none.
+    pub(crate) next: Option<Box<str>>,
+}
+
+impl Retained {
+    pub(crate) fn new(settings: &RetainedSettings) -> Self {
+        Self {
+            settings: settings.clone(),
+            entries: BTreeSet::new(),
+            bytes: 0,
+            by_age: BTreeMap::new(),
+            expiring: 0,
+            swept: None,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether a message can become the retained one of its topic.
+    pub(crate) fn may_set(&self, message: &Message) -> Result<(), Refusal> {
+        let payload = message.payload();
+        if payload.is_empty() {
+            return Ok(());
+        }
+        let is_too_large = payload.len() > self.settings.payload_bytes_max
+            || message.size() as u64 > self.settings.bytes_max
+            || self.settings.messages_max == 0;
+        if is_too_large {
+            return Err(Refusal::QuotaExceeded);
+        }
+        if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
+            return Ok(());
+        }
+        let replaced = self.entries.get(message.topic_bytes());
+        let freed = replaced.map_or(0, |entry| entry.message.size() as u64);
+        let is_full = (replaced.is_none() && self.count() >= self.settings.messages_max)
+            || self.bytes - freed + message.size() as u64 > self.settings.bytes_max;
+        if is_full {
+            Err(Refusal::QuotaExceeded)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes a message the retained one of its topic, unless a later publish has set or deleted it
+    /// already. What is at a limit gives way or is refused, as the settings say.
+    pub(crate) fn set(&mut self, message: Arc<Message>, sequence: u64) -> Result<(), Refusal> {
+        self.may_set(&message)?;
+        let present = self.entries.get(message.topic_bytes());
+        if present.is_some_and(|present| present.sequence > sequence) {
+            return Ok(());
+        }
+        self.remove(message.topic_bytes());
+        let size = message.size() as u64;
+        while self.count() >= self.settings.messages_max
+            || self.bytes + size > self.settings.bytes_max
+        {
+            let Some((_, oldest)) = self.by_age.pop_first() else {
+                return Err(Refusal::QuotaExceeded);
+            };
+            self.remove(oldest.topic_bytes());
+        }
+        self.bytes += size;
+        self.expiring += usize::from(message.expires_at().is_some());
+        if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
+            self.by_age.insert(sequence, Arc::clone(&message));
+        }
+        self.entries.insert(Entry { message, sequence });
+        Ok(())
+    }
+
+    /// Deletes the retained message of a topic, unless a later publish set it.
+    pub(crate) fn clear(&mut self, topic: &[u8], sequence: u64) {
+        if self
+            .entries
+            .get(topic)
+            .is_some_and(|entry| entry.sequence < sequence)
+        {
+            self.remove(topic);
+        }
+    }
+
+    fn remove(&mut self, topic: &[u8]) {
+        if let Some(entry) = self.entries.take(topic) {
+            self.bytes -= entry.message.size() as u64;
+            self.expiring -= usize::from(entry.message.expires_at().is_some());
+            self.by_age.remove(&entry.sequence);
+        }
+    }
+
+    /// Drops those that expired among the next `scanned_max` in turn.
+    pub(crate) fn expire(&mut self, now: Time, scanned_max: usize) {
+        if self.expiring == 0 {
+            return;
+        }
+        let from = self.swept.take();
+        let bound = from.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let scanned: Vec<_> = self
+            .entries
+            .range::<[u8], _>((bound, Bound::Unbounded))
+            .take(scanned_max)
+            .map(|entry| Arc::clone(&entry.message))
+            .collect();
+        if scanned.len() == scanned_max {
+            self.swept = scanned.last().map(|message| message.topic_bytes().into());
+        }
+        for message in scanned {
+            if message.is_expired(now) {
+                self.remove(message.topic_bytes());
+            }
+        }
+    }
+
+    /// The next retained messages that match a filter, in the order of topics, from the one after
+    /// `after` on: those that were set by publishes up to `as_of` and have not expired. A page ends
+    /// after `messages_max` of them, or when `scanned_max` were looked at.
+    pub(crate) fn page(
+        &self,
+        filter: TopicFilter<'_>,
+        after: Option<&str>,
+        (as_of, now): (u64, Time),
+        (messages_max, scanned_max): (usize, usize),
+    ) -> Page {
+        let mut messages = Vec::new();
+        let is_meant = |entry: &Entry| entry.sequence <= as_of && !entry.message.is_expired(now);
+        if !filter.has_wildcard() {
+            let entry = self.entries.get(filter.as_str().as_bytes());
+            messages.extend(
+                entry
+                    .filter(|entry| is_meant(entry))
+                    .map(|e| Arc::clone(&e.message)),
+            );
+            return Page {
+                messages,
+                next: None,
+            };
+        }
+        let prefix = literal_prefix(filter.as_str()).as_bytes();
+        let from = match after {
+            Some(after) => Bound::Excluded(after.as_bytes()),
+            None => Bound::Included(prefix),
+        };
+        let mut last: Option<&Entry> = None;
+        let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+        for (scanned, entry) in entries.enumerate() {
+            if !entry.message.topic_bytes().starts_with(prefix) {
+                return Page {
+                    messages,
+                    next: None,
+                };
+            }
+            if messages.len() >= messages_max || scanned >= scanned_max {
+                let next = last.map(|last| last.message.topic().as_str().into());
+                return Page { messages, next };
+            }
+            last = Some(entry);
+            if is_meant(entry) && filter.matches(entry.message.topic()) {
+                messages.push(Arc::clone(&entry.message));
+            }
+        }
+        Page {
+            messages,
+            next: None,
+        }
+    }
+}
+
+/// What every topic that matches begins with. `sport/#` matches `sport` as well.
+fn literal_prefix(filter: &str) -> &str {
+    let literal = filter.split(['+', '#']).next().unwrap_or_default();
+    if filter.ends_with("/#") && literal.len() + 1 == filter.len() {
+        return literal.strip_suffix('/').unwrap_or(literal);
+    }
+    literal
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_codec::{PublishProperties, QoS, TopicFilter, TopicName};
+use proptest::prelude::*;
+
+use super::Retained;
+use crate::error::Refusal;
+use crate::id::SessionNumber;
+use crate::message::{Draft, Message, Payload};
+use crate::settings::{RetainedPolicy, RetainedSettings};
+use crate::time::Time;
+
+const START: Time = Time::from_millis(1_000_000);
+
+fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
+    let draft = Draft {
+        topic: TopicName::parse(topic).unwrap(),
+        qos: QoS::AtMostOnce,
+        retain: true,
+        properties: PublishProperties {
+            message_expiry_interval: expiry,
+            ..PublishProperties::default()
+        },
+        payload: Payload::Borrowed(payload.as_bytes()),
+    };
+    Arc::new(Message::new(&draft, SessionNumber::NONE, START, None).unwrap())
+}
+
+/// The topics of all pages.
+fn topics(
+    retained: &Retained,
+    filter: &str,
+    as_of: u64,
+    now: Time,
+    limits: (usize, usize),
+) -> Vec<String> {
+    let filter = TopicFilter::parse(filter).unwrap();
+    let (mut topics, mut after) = (Vec::new(), None::<Box<str>>);
+    loop {
+        let page = retained.page(filter, after.as_deref(), (as_of, now), limits);
+        assert!(page.messages.len() <= limits.0);
+        topics.extend(
+            page.messages
+                .iter()
+                .map(|message| message.topic().to_string()),
+        );
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return topics,
+        }
+    }
+}
+
+fn all(retained: &Retained, filter: &str) -> Vec<String> {
+    topics(retained, filter, u64::MAX, START, (100, 100))
+}
+
+#[test]
+fn there_is_one_for_each_topic_and_the_later_publish_wins() {
+    let mut retained = Retained::new(&RetainedSettings::default());
+    retained.set(message("a", "one", None), 1).unwrap();
+    retained.set(message("a", "three", None), 3).unwrap();
+    retained.set(message("a", "two", None), 2).unwrap();
+    retained.clear(b"a", 2);
+    let filter = TopicFilter::parse("a").unwrap();
+    let page = retained.page(filter, None, (9, START), (9, 9));
+    assert_eq!(page.messages.len(), 1);
+    assert_eq!(page.messages[0].payload(), b"three");
+    retained.clear(b"a", 4);
+    assert_eq!((retained.count(), retained.bytes), (0, 0));
+}
+
+#[test]
+fn what_was_set_after_the_subscription_is_not_for_it() {
+    let mut retained = Retained::new(&RetainedSettings::default());
+    retained.set(message("a", "x", None), 1).unwrap();
+    retained.set(message("b", "x", None), 2).unwrap();
+    assert_eq!(topics(&retained, "#", 1, START, (10, 10)), ["a"]);
+    assert_eq!(topics(&retained, "b", 1, START, (10, 10)), [""; 0]);
+}
+
+#[test]
+fn expired_messages_are_not_given_and_go() {
+    let mut retained = Retained::new(&RetainedSettings::default());
+    for (sequence, topic) in (1..).zip(["a", "b", "c", "d"]) {
+        let expiry = (topic != "c").then_some(10);
+        retained.set(message(topic, "x", expiry), sequence).unwrap();
+    }
+    let later = START.after(Duration::from_secs(10));
+    assert_eq!(topics(&retained, "#", 9, later, (10, 10)), ["c"]);
+    for _ in 0..4 {
+        retained.expire(later, 1);
+    }
+    assert_eq!((retained.count(), retained.expiring), (1, 0));
+}
+
+#[test]
+fn bounds_are_kept_as_the_policy_says() {
+    let mut settings = RetainedSettings {
+        messages_max: 2,
+        ..RetainedSettings::default()
+    };
+    let mut refusing = Retained::new(&settings);
+    refusing.set(message("a", "x", None), 1).unwrap();
+    refusing.set(message("b", "x", None), 2).unwrap();
+    assert_eq!(
+        refusing.set(message("c", "x", None), 3),
+        Err(Refusal::QuotaExceeded)
+    );
+    refusing.set(message("a", "y", None), 4).unwrap();
+    settings.policy_at_limit = RetainedPolicy::DropOldest;
+    let mut dropping = Retained::new(&settings);
+    for (sequence, topic) in (1..).zip(["a", "b", "a", "c"]) {
+        dropping.set(message(topic, "x", None), sequence).unwrap();
+    }
+    assert_eq!(all(&dropping, "#"), ["a", "c"]);
+    settings.payload_bytes_max = 2;
+    let mut small = Retained::new(&settings);
+    assert_eq!(
+        small.set(message("a", "xyz", None), 1),
+        Err(Refusal::QuotaExceeded)
+    );
+}
+
+#[test]
+fn bytes_are_bounded() {
+    let one = message("a", "x", None).size() as u64;
+    let settings = RetainedSettings {
+        bytes_max: 2 * one,
+        policy_at_limit: RetainedPolicy::DropOldest,
+        ..RetainedSettings::default()
+    };
+    let mut retained = Retained::new(&settings);
+    for (sequence, topic) in (1..).zip(["a", "b", "c"]) {
+        retained.set(message(topic, "x", None), sequence).unwrap();
+    }
+    assert_eq!(all(&retained, "#"), ["b", "c"]);
+}
+
+// [v5 MQTT-4.7.2-1] [v3 MQTT-4.7.2-1]
+#[test]
+fn wildcards_at_the_first_level_do_not_match_dollar_topics() {
+    let mut retained = Retained::new(&RetainedSettings::default());
+    for (sequence, topic) in (1..).zip(["$SYS/a", "x/a"]) {
+        retained.set(message(topic, "x", None), sequence).unwrap();
+    }
+    assert_eq!(all(&retained, "#"), ["x/a"]);
+    assert_eq!(all(&retained, "+/a"), ["x/a"]);
+    assert_eq!(all(&retained, "$SYS/#"), ["$SYS/a"]);
+}
+
+const LEVELS: [&str; 5] = ["", "a", "b", "ab", "$x"];
+
+fn topic() -> impl Strategy<Value = String> {
+    let levels = prop::collection::vec(prop::sample::select(LEVELS.to_vec()), 1..4);
+    levels
+        .prop_map(|levels| levels.join("/"))
+        .prop_filter("not empty", |text| !text.is_empty())
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    let level = prop_oneof![Just("+"), prop::sample::select(LEVELS.to_vec())];
+    (prop::collection::vec(level, 1..4), any::<bool>())
+        .prop_map(|(levels, is_open)| {
+            let text = levels.join("/");
+            if is_open { format!("{text}/#") } else { text }
+        })
+        .prop_filter("not empty", |text| !text.is_empty())
+}
+
+proptest! {
+    #[test]
+    fn pages_give_what_a_naive_search_gives(
+        sets in prop::collection::vec((topic(), any::<bool>()), 0..60),
+        filter in filter(),
+        limits in (1..5_usize, 1..7_usize),
+    ) {
+        let mut retained = Retained::new(&RetainedSettings::default());
+        let mut model = BTreeMap::new();
+        for (sequence, (topic, is_set)) in (1..).zip(sets) {
+            if is_set {
+                retained.set(message(&topic, "x", None), sequence).unwrap();
+                model.insert(topic, sequence);
+            } else {
+                retained.clear(topic.as_bytes(), sequence);
+                model.remove(&topic);
+            }
+        }
+        let parsed = TopicFilter::parse(&filter).unwrap();
+        let wanted: Vec<_> = model
+            .keys()
+            .filter(|topic| parsed.matches(TopicName::parse(topic).unwrap()))
+            .cloned()
+            .collect();
+        prop_assert_eq!(topics(&retained, &filter, u64::MAX, START, limits), wanted);
+        prop_assert_eq!(retained.count(), model.len());
+    }
+}

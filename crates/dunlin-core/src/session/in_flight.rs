@@ -1,0 +1,139 @@
+//! The QoS 1 and 2 messages that were sent to a client and are not acknowledged yet.
+
+use std::collections::VecDeque;
+
+use dunlin_codec::PacketIdentifier;
+
+use crate::session::delivery::Delivery;
+
+/// How far the delivery of a message is (section 4.3).
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// PUBLISH is sent; PUBACK (QoS 1) or PUBREC (QoS 2) is awaited.
+    Published(Delivery),
+    /// PUBREL is sent; PUBCOMP is awaited.
+    Released,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    /// Counts the sendings of the session; the packet identifier follows from it.
+    pub(crate) sequence: u64,
+    pub(crate) progress: Progress,
+}
+
+impl InFlight {
+    pub(crate) fn packet_id(&self) -> PacketIdentifier {
+        packet_id(self.sequence)
+    }
+}
+
+/// Packet identifiers go round: 1 follows 65 535.
+fn packet_id(sequence: u64) -> PacketIdentifier {
+    let number = u16::try_from(sequence % CYCLE).unwrap_or_default();
+    PacketIdentifier::new(number + 1).unwrap_or(PacketIdentifier::MIN)
+}
+
+const CYCLE: u64 = 65_535;
+
+/// Everything in flight to one client, in the order in which it was sent first.
+#[derive(Debug, Default)]
+pub(crate) struct InFlightList {
+    entries: VecDeque<InFlight>,
+    next: u64,
+}
+
+impl InFlightList {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Notes that a message is sent now, and gives the packet identifier for it: one that no other
+    /// message in flight has [MQTT-2.2.1-3]; `None` if all are taken.
+    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<(PacketIdentifier, &Delivery)> {
+        let oldest = self.entries.front().map(|entry| entry.sequence);
+        if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
+            // The oldest blocks its identifier only; those after it may be free again.
+            if self.entries.len() >= usize::from(u16::MAX) {
+                return None;
+            }
+            while self.is_taken(packet_id(self.next)) {
+                self.next += 1;
+            }
+        }
+        let sequence = self.next;
+        self.next += 1;
+        let progress = Progress::Published(delivery);
+        self.entries.push_back(InFlight { sequence, progress });
+        match self.entries.back()? {
+            InFlight {
+                progress: Progress::Published(delivery),
+                ..
+            } => Some((packet_id(sequence), delivery)),
+            InFlight {
+                progress: Progress::Released,
+                ..
+            } => None,
+        }
+    }
+
+    fn is_taken(&self, packet_id: PacketIdentifier) -> bool {
+        self.position(packet_id).is_some()
+    }
+
+    fn position(&self, packet_id: PacketIdentifier) -> Option<usize> {
+        // Acknowledgements come in the order of sending, almost always.
+        if self.entries.front()?.packet_id() == packet_id {
+            return Some(0);
+        }
+        let target = u64::from(packet_id.as_u16() - 1);
+        let back = self.entries.back()?.sequence;
+        // The newest sequence number with this identifier, then those a cycle or more before it.
+        let mut candidate = (back / CYCLE) * CYCLE + target;
+        if candidate > back {
+            candidate = candidate.checked_sub(CYCLE)?;
+        }
+        let front = self.entries.front()?.sequence;
+        while candidate >= front {
+            let found = self
+                .entries
+                .binary_search_by_key(&candidate, |entry| entry.sequence);
+            if let Ok(position) = found {
+                return Some(position);
+            }
+            candidate = candidate.checked_sub(CYCLE)?;
+        }
+        None
+    }
+
+    /// The message with this packet identifier.
+    pub(crate) fn get_mut(&mut self, packet_id: PacketIdentifier) -> Option<&mut InFlight> {
+        let position = self.position(packet_id)?;
+        self.entries.get_mut(position)
+    }
+
+    /// Ends the delivery with this packet identifier.
+    pub(crate) fn remove(&mut self, packet_id: PacketIdentifier) -> Option<InFlight> {
+        let position = self.position(packet_id)?;
+        let removed = self.entries.remove(position);
+        if self.entries.is_empty() && self.entries.capacity() > 16 {
+            self.entries = VecDeque::new();
+        }
+        removed
+    }
+
+    /// The first in the order of sending whose sequence number is not below this, and how many are
+    /// before it.
+    pub(crate) fn first_from(&self, sequence: u64) -> Option<(usize, &InFlight)> {
+        let position = self
+            .entries
+            .partition_point(|entry| entry.sequence < sequence);
+        Some((position, self.entries.get(position)?))
+    }
+
+    /// Removes everything.
+    pub(crate) fn take_all(&mut self) -> VecDeque<InFlight> {
+        std::mem::take(&mut self.entries)
+    }
+}

@@ -1,0 +1,229 @@
+//! Sessions: what outlives a Network Connection (section 4.1).
+
+pub(crate) mod delivery;
+pub(crate) mod in_flight;
+pub(crate) mod queue;
+pub(crate) mod received;
+pub(crate) mod retained_cursor;
+pub(crate) mod subscriptions;
+pub(crate) mod table;
+pub(crate) mod will;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dunlin_codec::QoS;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
+use crate::router::{Member, Subscriber};
+use crate::session::delivery::Delivery;
+use crate::session::in_flight::InFlightList;
+use crate::session::queue::{Enqueued, Queue};
+use crate::session::received::Received;
+use crate::session::retained_cursor::RetainedCursor;
+use crate::session::subscriptions::Subscriptions;
+use crate::session::will::Will;
+use crate::settings::QueueSettings;
+use crate::time::Time;
+
+/// A session, shared by its connection and by everyone who has a message for it.
+pub(crate) type SessionRef = Arc<Session>;
+
+/// A session. Its state is behind a lock that is held for a push or a few takes, never while
+/// another lock is.
+pub(crate) struct Session {
+    number: SessionNumber,
+    client_id: ClientIdentifier,
+    /// Copies of what the state says, for the choice of a shared subscription's member.
+    is_connected: AtomicBool,
+    backlog: AtomicUsize,
+    window: AtomicUsize,
+    state: Mutex<SessionState>,
+}
+
+/// What a session consists of.
+pub(crate) struct SessionState {
+    /// The Network Connection, while there is one.
+    pub(crate) connection: Option<ConnectionId>,
+    /// Whether that connection has been told to look at the queue since it last did.
+    pub(crate) is_woken: bool,
+    /// Whether the session is over: nothing may be added to it.
+    pub(crate) is_ended: bool,
+    /// How long it outlives its connection; `None` is for ever.
+    pub(crate) expiry_interval: Option<Duration>,
+    /// When the last connection ended.
+    pub(crate) disconnected_at: Option<Time>,
+    /// The Will Message, until it is published or discarded.
+    pub(crate) will: Option<Box<Will>>,
+    /// When a will that waits for its Will Delay Interval is due.
+    pub(crate) will_due: Option<Time>,
+    /// What it subscribed to.
+    pub(crate) subscriptions: Subscriptions,
+    /// Retained messages that it is still to be given.
+    pub(crate) retained: Vec<RetainedCursor>,
+    /// What waits for the client.
+    pub(crate) queue: Queue,
+    /// What was sent and is not acknowledged.
+    pub(crate) in_flight: InFlightList,
+    /// QoS 2 messages that were received and not released.
+    pub(crate) received: Received,
+}
+
+/// What became of a message for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// The queue's answer.
+    Queued(Enqueued),
+    /// The client is away, and the session keeps no message of this QoS for it.
+    NotKept,
+    /// The session is over.
+    Ended,
+}
+
+impl Session {
+    pub(crate) fn new(number: SessionNumber, client_id: ClientIdentifier) -> SessionRef {
+        Arc::new(Self {
+            number,
+            client_id,
+            is_connected: AtomicBool::new(false),
+            backlog: AtomicUsize::new(0),
+            window: AtomicUsize::new(0),
+            state: Mutex::new(SessionState {
+                connection: None,
+                is_woken: false,
+                is_ended: false,
+                expiry_interval: Some(Duration::ZERO),
+                disconnected_at: None,
+                will: None,
+                will_due: None,
+                subscriptions: Subscriptions::default(),
+                retained: Vec::new(),
+                queue: Queue::default(),
+                in_flight: InFlightList::default(),
+                received: Received::default(),
+            }),
+        })
+    }
+
+    pub(crate) fn number(&self) -> SessionNumber {
+        self.number
+    }
+
+    pub(crate) fn client_id(&self) -> &ClientIdentifier {
+        &self.client_id
+    }
+
+    /// The state, whoever is connected.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock()
+    }
+
+    /// The state for the connection that owns the session; `None` once another one has it.
+    pub(crate) fn lock_for(
+        &self,
+        connection: ConnectionId,
+    ) -> Option<MutexGuard<'_, SessionState>> {
+        let state = self.state.lock();
+        (state.connection == Some(connection) && !state.is_ended).then_some(state)
+    }
+
+    /// Makes the copies agree with the state, which the caller has locked.
+    pub(crate) fn publish_load(&self, state: &SessionState) {
+        let backlog = state.queue.len() + state.in_flight.len();
+        self.backlog.store(backlog, Ordering::Relaxed);
+    }
+
+    /// Notes who is connected, and how many messages it takes at once.
+    pub(crate) fn set_connected(
+        &self,
+        state: &mut SessionState,
+        to: Option<(ConnectionId, usize)>,
+    ) {
+        state.connection = to.map(|(connection, _)| connection);
+        state.is_woken = false;
+        self.is_connected.store(to.is_some(), Ordering::Relaxed);
+        self.window
+            .store(to.map_or(0, |(_, window)| window), Ordering::Relaxed);
+        self.publish_load(state);
+    }
+
+    /// Puts a message into the queue, and says whether the connection has to be woken for it.
+    pub(crate) fn offer(
+        &self,
+        delivery: Delivery,
+        settings: &QueueSettings,
+    ) -> (Offered, Option<ConnectionId>) {
+        let mut state = self.state.lock();
+        if state.is_ended {
+            return (Offered::Ended, None);
+        }
+        if state.connection.is_none() && delivery.qos < settings.offline_qos_min {
+            return (Offered::NotKept, None);
+        }
+        let enqueued = state.queue.push(delivery, settings);
+        let wakes = if state.is_woken {
+            None
+        } else {
+            state.connection
+        };
+        state.is_woken |= wakes.is_some();
+        self.publish_load(&state);
+        (Offered::Queued(enqueued), wakes)
+    }
+}
+
+impl SessionState {
+    /// Whether it goes on when its connection ends.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.expiry_interval != Some(Duration::ZERO)
+    }
+
+    /// When it ends, if its client stays away.
+    pub(crate) fn expires_at(&self) -> Option<Time> {
+        Some(self.disconnected_at?.after(self.expiry_interval?))
+    }
+
+    /// When its will or its end is due, while its client is away.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.will_due.into_iter().chain(self.expires_at()).min()
+    }
+
+    /// Drops queued messages that an absent client is not kept.
+    pub(crate) fn drop_unkept(&mut self, qos_min: QoS) {
+        if qos_min > QoS::AtMostOnce {
+            self.queue.extract(|delivery| delivery.qos < qos_min);
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("number", &self.number)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subscriber for SessionRef {
+    fn key(&self) -> u64 {
+        self.number.0
+    }
+}
+
+impl Member for SessionRef {
+    fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Relaxed)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight() < self.window.load(Ordering::Relaxed)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
+    }
+}

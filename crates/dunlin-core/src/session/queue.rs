@@ -1,0 +1,205 @@
+//! The bounded queue of a session: what waits for its client, connected or not.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use dunlin_codec::QoS;
+
+use crate::session::delivery::Delivery;
+use crate::settings::{QueuePolicy, QueueSettings};
+use crate::time::Time;
+
+/// What became of a message for a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enqueued {
+    /// It waits.
+    Kept,
+    /// It waits, and this many others gave way to it.
+    KeptDropping(u32),
+    /// It was dropped.
+    Dropped,
+    /// It was dropped, and its publisher is to be told.
+    Refused,
+}
+
+/// The messages that wait for one client, those of the highest priority first and otherwise in the
+/// order of publishing.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// Priority 0.
+    usual: VecDeque<Delivery>,
+    /// Other priorities, the highest first.
+    prior: BTreeMap<Reverse<u8>, VecDeque<Delivery>>,
+    len: usize,
+    bytes: usize,
+    /// How many are of QoS 0.
+    at_most_once: usize,
+}
+
+impl Queue {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts a message at the end, within the bounds of `settings`.
+    pub(crate) fn push(&mut self, delivery: Delivery, settings: &QueueSettings) -> Enqueued {
+        if self.replace_last_of_topic(&delivery, settings) {
+            return Enqueued::Kept;
+        }
+        let size = delivery.message.size();
+        if size > settings.bytes_max {
+            return match settings.policy {
+                QueuePolicy::Refuse => Enqueued::Refused,
+                QueuePolicy::DropOldest | QueuePolicy::DropNewest => Enqueued::Dropped,
+            };
+        }
+        let mut dropped = 0;
+        while self.len >= settings.messages_max || self.bytes + size > settings.bytes_max {
+            match settings.policy {
+                QueuePolicy::DropNewest => return Enqueued::Dropped,
+                QueuePolicy::Refuse => return Enqueued::Refused,
+                QueuePolicy::DropOldest => {}
+            }
+            let gives_way = if self.at_most_once > 0 {
+                self.remove_oldest(|queued| queued.qos == QoS::AtMostOnce)
+            } else if delivery.qos == QoS::AtMostOnce {
+                None
+            } else {
+                self.remove_oldest(|_| true)
+            };
+            if gives_way.is_none() {
+                return Enqueued::Dropped;
+            }
+            dropped += 1;
+        }
+        self.len += 1;
+        self.bytes += size;
+        self.at_most_once += usize::from(delivery.qos == QoS::AtMostOnce);
+        self.lane(priority(&delivery, settings)).push_back(delivery);
+        match dropped {
+            0 => Enqueued::Kept,
+            count => Enqueued::KeptDropping(count),
+        }
+    }
+
+    /// The next message, which leaves the queue.
+    pub(crate) fn pop(&mut self) -> Option<Delivery> {
+        let delivery = match self.first_lane() {
+            Some(lane) => lane.pop_front(),
+            None => self.usual.pop_front(),
+        }?;
+        self.forget(&delivery);
+        if self.len == 0 {
+            self.give_memory_back();
+        }
+        Some(delivery)
+    }
+
+    /// The next message.
+    pub(crate) fn peek(&mut self) -> Option<&Delivery> {
+        if self.first_lane().is_some() {
+            return self.first_lane().and_then(|lane| lane.front());
+        }
+        self.usual.front()
+    }
+
+    /// Removes what `remove` says, and gives it in its order.
+    pub(crate) fn extract(&mut self, mut remove: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
+        let mut removed = Vec::new();
+        let lanes = self.prior.values_mut();
+        for lane in lanes.chain([&mut self.usual]) {
+            if lane.iter().any(&mut remove) {
+                for delivery in std::mem::take(lane) {
+                    if remove(&delivery) {
+                        removed.push(delivery);
+                    } else {
+                        lane.push_back(delivery);
+                    }
+                }
+            }
+        }
+        removed.iter().for_each(|delivery| self.forget(delivery));
+        removed
+    }
+
+    /// Drops what expired [MQTT-3.3.2-5], and says how many.
+    pub(crate) fn drop_expired(&mut self, now: Time) -> usize {
+        self.extract(|delivery| delivery.message.is_expired(now))
+            .len()
+    }
+
+    fn forget(&mut self, delivery: &Delivery) {
+        self.len -= 1;
+        self.bytes -= delivery.message.size();
+        self.at_most_once -= usize::from(delivery.qos == QoS::AtMostOnce);
+    }
+
+    /// An idle session holds no memory for its queue; a busy one keeps what it needs again soon.
+    fn give_memory_back(&mut self) {
+        const KEPT: usize = 16;
+        if self.usual.capacity() > KEPT {
+            self.usual = VecDeque::new();
+        }
+        self.prior.clear();
+    }
+
+    fn lane(&mut self, priority: u8) -> &mut VecDeque<Delivery> {
+        if priority == 0 {
+            return &mut self.usual;
+        }
+        self.prior.entry(Reverse(priority)).or_default()
+    }
+
+    fn first_lane(&mut self) -> Option<&mut VecDeque<Delivery>> {
+        let mut lanes = self.prior.values_mut();
+        lanes.find(|lane| !lane.is_empty())
+    }
+
+    /// The oldest of the lowest priority that `is_meant`.
+    fn remove_oldest(&mut self, is_meant: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
+        let prior = self.prior.values_mut().rev();
+        let removed = [&mut self.usual]
+            .into_iter()
+            .chain(prior)
+            .find_map(|lane| {
+                let position = lane.iter().position(&is_meant)?;
+                lane.remove(position)
+            })?;
+        self.forget(&removed);
+        Some(removed)
+    }
+
+    /// Puts the message in the place of an older one of its topic, if the settings want only the
+    /// newest.
+    fn replace_last_of_topic(&mut self, delivery: &Delivery, settings: &QueueSettings) -> bool {
+        let topic = delivery.message.topic();
+        if !settings.keep_last.iter().any(|rule| rule.matches(topic)) {
+            return false;
+        }
+        let older = self.extract(|queued| queued.message.topic() == topic);
+        let replaces = !older.is_empty();
+        if replaces {
+            self.len += 1;
+            self.bytes += delivery.message.size();
+            self.at_most_once += usize::from(delivery.qos == QoS::AtMostOnce);
+            self.lane(priority(delivery, settings))
+                .push_back(delivery.clone());
+        }
+        replaces
+    }
+}
+
+fn priority(delivery: &Delivery, settings: &QueueSettings) -> u8 {
+    if settings.priorities.is_empty() {
+        return 0;
+    }
+    let topic = delivery.message.topic();
+    let mut rules = settings.priorities.iter();
+    rules
+        .find(|(rule, _)| rule.matches(topic))
+        .map_or(0, |&(_, priority)| priority)
+}

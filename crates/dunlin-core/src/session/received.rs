@@ -1,0 +1,205 @@
+//! QoS 2 messages that a client sent and did not release yet (section 4.3.3).
+
+use dunlin_codec::{PacketIdentifier, ReasonCode};
+
+use crate::id::ConnectionId;
+use crate::session::SessionRef;
+
+/// How far the broker is with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// PUBLISH came; the message is not safe yet, or not given to its subscribers.
+    Pending,
+    /// Meanwhile PUBLISH came again.
+    AskedAgain,
+    /// PUBREC has to be sent on a later connection than that of the first PUBLISH.
+    Owed(ReasonCode),
+    /// PUBREC was sent; PUBREL is awaited.
+    Received,
+}
+
+/// What to do with a PUBLISH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is a new message.
+    New,
+    /// Its message is being published; its acknowledgement comes when that is done.
+    UnderWay,
+    /// Its message was published; its acknowledgement got lost.
+    Known,
+}
+
+/// The packet identifiers between PUBLISH and PUBREL, sorted.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    entries: Vec<(PacketIdentifier, Stage)>,
+    /// How many are [`Stage::Owed`].
+    owed: u16,
+}
+
+impl Received {
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn position(&self, packet_id: PacketIdentifier) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by_key(&packet_id, |&(present, _)| present)
+    }
+
+    fn stage_mut(&mut self, packet_id: PacketIdentifier) -> Option<&mut Stage> {
+        let position = self.position(packet_id).ok()?;
+        self.entries.get_mut(position).map(|(_, stage)| stage)
+    }
+
+    /// A PUBLISH came; what follows if it is that of a message whose first PUBLISH came before.
+    pub(crate) fn arrive(&mut self, packet_id: PacketIdentifier) -> Arrival {
+        match self.stage_mut(packet_id) {
+            None => Arrival::New,
+            Some(Stage::Received) => Arrival::Known,
+            Some(Stage::Owed(_)) => Arrival::UnderWay,
+            Some(stage @ (Stage::Pending | Stage::AskedAgain)) => {
+                *stage = Stage::AskedAgain;
+                Arrival::UnderWay
+            }
+        }
+    }
+
+    fn set(&mut self, packet_id: PacketIdentifier, stage: Stage) {
+        match self.position(packet_id) {
+            Ok(position) => {
+                if let Some((_, present)) = self.entries.get_mut(position) {
+                    *present = stage;
+                }
+            }
+            Err(position) => self.entries.insert(position, (packet_id, stage)),
+        }
+    }
+
+    /// Notes that PUBREC is sent.
+    pub(crate) fn insert(&mut self, packet_id: PacketIdentifier) {
+        self.set(packet_id, Stage::Received);
+    }
+
+    /// Removes an identifier; false if it was not there.
+    pub(crate) fn remove(&mut self, packet_id: PacketIdentifier) -> bool {
+        let position = self.position(packet_id);
+        if let Ok(position) = position {
+            self.entries.remove(position);
+        }
+        if self.entries.is_empty() {
+            self.entries = Vec::new();
+        }
+        position.is_ok()
+    }
+
+    /// The next PUBREC that has to be sent; a failure makes its identifier free
+    /// [MQTT-4.3.3-9].
+    pub(crate) fn next_owed(&mut self) -> Option<(PacketIdentifier, ReasonCode)> {
+        if self.owed == 0 {
+            return None;
+        }
+        let next = self
+            .entries
+            .iter()
+            .find_map(|&(packet_id, stage)| match stage {
+                Stage::Owed(reason_code) => Some((packet_id, reason_code)),
+                _ => None,
+            });
+        let Some((packet_id, reason_code)) = next else {
+            self.owed = 0;
+            return None;
+        };
+        self.owed -= 1;
+        if reason_code.is_error() {
+            self.remove(packet_id);
+        } else {
+            self.insert(packet_id);
+        }
+        Some((packet_id, reason_code))
+    }
+
+    /// Forgets that a connection was owed an acknowledgement: a later one asks for itself.
+    pub(crate) fn begin_connection(&mut self) {
+        while self.next_owed().is_some() {}
+        for (_, stage) in &mut self.entries {
+            if *stage == Stage::AskedAgain {
+                *stage = Stage::Pending;
+            }
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A QoS 2 message on its way from PUBLISH to its subscribers. The session knows it from the
+/// beginning, so that the message is published once even if its connection ends and the client sends
+/// it again before it is safe [MQTT-4.3.3-10].
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// `None` once it is done.
+    session: Option<SessionRef>,
+    connection: ConnectionId,
+    packet_id: PacketIdentifier,
+    /// Whether PUBREC can say that it failed, which frees the identifier.
+    may_fail: bool,
+}
+
+impl Exchange {
+    /// Notes the message in the session; the caller saw that it is a new one.
+    pub(crate) fn begin(
+        session: &SessionRef,
+        connection: ConnectionId,
+        packet_id: PacketIdentifier,
+        may_fail: bool,
+    ) -> Self {
+        session.lock().received.set(packet_id, Stage::Pending);
+        Self {
+            session: Some(SessionRef::clone(session)),
+            connection,
+            packet_id,
+            may_fail,
+        }
+    }
+
+    /// Notes that the message was published. Gives the connection that has to be woken to
+    /// acknowledge it, if that is another one than began it.
+    pub(crate) fn finish(mut self, reason_code: ReasonCode) -> Option<ConnectionId> {
+        let session = self.session.take()?;
+        let mut state = session.lock();
+        let connection = state.connection;
+        let stage = *state.received.stage_mut(self.packet_id)?;
+        let is_owed = connection != Some(self.connection) && stage == Stage::AskedAgain;
+        if is_owed {
+            let reason_code = if self.may_fail || !reason_code.is_error() {
+                reason_code
+            } else {
+                ReasonCode::Success
+            };
+            state.received.set(self.packet_id, Stage::Owed(reason_code));
+            state.received.owed = state.received.owed.saturating_add(1);
+            return connection;
+        }
+        if self.may_fail && reason_code.is_error() {
+            state.received.remove(self.packet_id);
+        } else {
+            state.received.insert(self.packet_id);
+        }
+        None
+    }
+}
+
+/// A message that was not published is none that was received.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let mut state = session.lock();
+            let stage = state.received.stage_mut(self.packet_id);
+            if matches!(stage, Some(Stage::Pending | Stage::AskedAgain)) {
+                state.received.remove(self.packet_id);
+            }
+        }
+    }
+}

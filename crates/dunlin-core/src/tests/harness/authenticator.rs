@@ -1,0 +1,60 @@
+//! An authenticator for tests: passwords, and the two-step method `two-step` over AUTH.
+
+use std::collections::BTreeMap;
+
+use dunlin_codec::ReasonCode;
+
+use crate::input::{Attempt, AuthenticationStep, Decision};
+
+/// Decides by what the test told it; as long as it was told nothing it allows everyone.
+#[derive(Debug, Default)]
+pub(crate) struct Authenticator {
+    /// User names and passwords.
+    pub(crate) users: BTreeMap<String, Vec<u8>>,
+    /// Client identifiers that are refused, and with which code.
+    pub(crate) refused: BTreeMap<String, ReasonCode>,
+}
+
+impl Authenticator {
+    /// The method `two-step`: the client says `one`, the broker asks `first?`, the client says
+    /// `two`, and the broker ends with `done`. What else the client says is wrong.
+    pub(crate) const METHOD: &str = "two-step";
+
+    pub(crate) fn decide(&self, attempt: &Attempt) -> Decision {
+        if let Some(&reason_code) = self.refused.get(&attempt.client_id) {
+            return Decision::Deny { reason_code };
+        }
+        if let Some(method) = attempt.method.as_deref() {
+            return Self::step(method, attempt);
+        }
+        let is_known = self.users.is_empty()
+            || attempt.user_name.as_ref().is_some_and(|name| {
+                self.users.get(name) == attempt.password.as_ref() && attempt.password.is_some()
+            });
+        if is_known {
+            Decision::Allow { data: None }
+        } else {
+            let reason_code = ReasonCode::BadUserNameOrPassword;
+            Decision::Deny { reason_code }
+        }
+    }
+
+    fn step(method: &str, attempt: &Attempt) -> Decision {
+        if method != Self::METHOD {
+            let reason_code = ReasonCode::BadAuthenticationMethod;
+            return Decision::Deny { reason_code };
+        }
+        let is_second = attempt.step == AuthenticationStep::Continue;
+        match attempt.data.as_deref() {
+            Some(b"one") if !is_second => Decision::Continue {
+                data: b"first?".to_vec(),
+            },
+            Some(b"two") if is_second => Decision::Allow {
+                data: Some(b"done".to_vec()),
+            },
+            _ => Decision::Deny {
+                reason_code: ReasonCode::NotAuthorized,
+            },
+        }
+    }
+}

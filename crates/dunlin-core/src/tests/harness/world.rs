@@ -1,0 +1,518 @@
+//! A broker, its connections and its workers, driven as the shell drives them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dunlin_codec::{DecodeError, Packet, ProtocolVersion, decode};
+
+use super::client::Client;
+use super::{AccessRules, Authenticator};
+use crate::broker::{Broker, Committed, Forwarded, Origin, PublishPlan};
+use crate::connection::Connection;
+use crate::error::Refusal;
+use crate::id::ConnectionId;
+use crate::input::{Acknowledgement, Outcome, PublishRequest};
+use crate::message::SHARED_PAYLOAD_BYTES_MIN;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::storage::{MemoryStorage, Storage, Stored};
+use crate::time::Time;
+use crate::worker::{Context, Notice, Worker};
+
+/// What becomes of publishes that must be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Commits {
+    /// They are durable at once.
+    AtOnce,
+    /// They wait for [`World::release_commits`].
+    Held,
+    /// The store takes none.
+    Failing,
+}
+
+/// A publish that is not durable yet.
+struct Pending {
+    /// Whom to acknowledge it to.
+    origin: Option<(ConnectionId, Acknowledgement)>,
+    worker: usize,
+    plan: PublishPlan,
+}
+
+/// One Network Connection, both ends of it.
+pub(crate) struct Peer {
+    pub(crate) connection: Connection,
+    /// The client's end.
+    pub(crate) client: Client,
+    worker: usize,
+    /// Bytes on their way to the broker.
+    input: Vec<u8>,
+    out: Output,
+    /// Bytes on their way to the client.
+    wire: Vec<u8>,
+    /// Whether the client reads nothing.
+    is_stalled: bool,
+    is_closed: bool,
+}
+
+impl Peer {
+    /// Whether the Network Connection is over.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) const fn outbox_len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The next packet for the client, which `see` looks at once the client has checked it; `None`
+    /// if there is none.
+    pub(crate) fn next_packet<T>(
+        &mut self,
+        see: impl FnOnce(&Packet<'_>, ProtocolVersion) -> T,
+    ) -> Result<Option<T>, String> {
+        let version = self.client.version();
+        let decoded = decode(&self.wire, version, &self.client.limits());
+        let Some((packet, length)) = decoded.map_err(|error| format!("{error}"))? else {
+            return if self.wire.is_empty() {
+                Ok(None)
+            } else {
+                Err("the packet is not whole".to_owned())
+            };
+        };
+        let kept = self.client.receives(&packet);
+        let seen = see(&packet, version);
+        self.wire.drain(..length);
+        kept.map(|()| Some(seen))
+    }
+
+    /// Moves what the broker wrote to the client, in pieces as a socket would take them.
+    fn drain(&mut self) {
+        while !self.out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let count = self.out.slices(&mut slices);
+            let mut taken = 0;
+            for slice in &slices[..count] {
+                self.wire.extend_from_slice(slice);
+                taken += slice.len();
+            }
+            assert!(taken > 0, "output that gives no bytes");
+            self.out.advance(taken);
+        }
+    }
+}
+
+/// A broker with everything around it.
+pub(crate) struct World {
+    pub(crate) broker: Broker,
+    pub(crate) now: Time,
+    pub(crate) access: AccessRules,
+    pub(crate) authenticator: Authenticator,
+    /// What becomes of publishes that must be kept.
+    pub(crate) commits: Commits,
+    workers: [Worker; 2],
+    peers: BTreeMap<ConnectionId, Peer>,
+    pending: VecDeque<Pending>,
+    storage: MemoryStorage,
+    opened: u64,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        let access = AccessRules::default();
+        let seeds = [seed, seed ^ 1, seed ^ 2, seed ^ 3];
+        Self {
+            broker: Broker::new(settings, Box::new(access.clone()), seeds),
+            now: Time::from_millis(1_000_000_000),
+            access,
+            authenticator: Authenticator::default(),
+            commits: Commits::AtOnce,
+            workers: [Worker::new(seed), Worker::new(!seed)],
+            peers: BTreeMap::new(),
+            pending: VecDeque::new(),
+            storage: MemoryStorage,
+            opened: 0,
+        }
+    }
+
+    /// Accepts a Network Connection; every second one belongs to the other worker.
+    pub(crate) fn open(&mut self) -> ConnectionId {
+        let worker = usize::from(!self.opened.is_multiple_of(2));
+        self.opened += 1;
+        let id = ConnectionId(self.opened);
+        let peer = Peer {
+            connection: Connection::new(id, self.now),
+            client: Client::default(),
+            worker,
+            input: Vec::new(),
+            out: Output::default(),
+            wire: Vec::new(),
+            is_stalled: false,
+            is_closed: false,
+        };
+        self.peers.insert(id, peer);
+        id
+    }
+
+    pub(crate) fn peer(&mut self, id: ConnectionId) -> &mut Peer {
+        self.peers.get_mut(&id).expect("a connection that exists")
+    }
+
+    /// Forgets connections that are over.
+    pub(crate) fn forget_closed(&mut self) {
+        self.peers.retain(|_, peer| !peer.is_closed);
+    }
+
+    /// What both workers counted.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        self.workers
+            .iter()
+            .for_each(|worker| stats.add(&worker.stats));
+        stats
+    }
+
+    /// Bytes of the client come.
+    pub(crate) fn receive(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.input.extend_from_slice(bytes);
+        while self.receive_one(id) {
+            self.settle(id);
+        }
+        self.settle(id);
+    }
+
+    /// Handles one packet; false if none is whole.
+    fn receive_one(&mut self, id: ConnectionId) -> bool {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| !peer.is_closed) else {
+            return false;
+        };
+        let input = std::mem::take(&mut peer.input);
+        let (version, limits) = (
+            peer.connection.version(),
+            peer.connection.limits(&self.broker),
+        );
+        let mut context = Context {
+            broker: &self.broker,
+            worker: &mut self.workers[peer.worker],
+            now: self.now,
+        };
+        let (outcome, length) = match decode(&input, version, &limits) {
+            Ok(None) => {
+                peer.input = input;
+                return false;
+            }
+            Ok(Some((packet, length))) => {
+                peer.client.sends(&packet);
+                let payload = match &packet {
+                    Packet::Publish(publish)
+                        if publish.payload.len() >= SHARED_PAYLOAD_BYTES_MIN =>
+                    {
+                        Some(Bytes::copy_from_slice(publish.payload))
+                    }
+                    _ => None,
+                };
+                let connection = &mut peer.connection;
+                let outcome =
+                    connection.handle_packet(&mut context, packet, payload, &mut peer.out);
+                (outcome, length)
+            }
+            Err(error) => {
+                if let DecodeError::UnsupportedProtocolVersion { level } = error {
+                    peer.client.set_version(if level < 5 {
+                        ProtocolVersion::V311
+                    } else {
+                        ProtocolVersion::V5
+                    });
+                }
+                let connection = &mut peer.connection;
+                let outcome = connection.handle_decode_error(&mut context, error, &mut peer.out);
+                assert!(
+                    matches!(outcome, Outcome::Close),
+                    "a connection goes on after {error}"
+                );
+                (outcome, input.len())
+            }
+        };
+        peer.input.extend_from_slice(&input[length..]);
+        self.carry_out(id, outcome);
+        true
+    }
+
+    fn carry_out(&mut self, id: ConnectionId, outcome: Outcome) {
+        match outcome {
+            Outcome::Continue => {}
+            Outcome::Close => self.close(id),
+            Outcome::Publish(request) => self.publish(id, request),
+            Outcome::Authenticate(attempt) => {
+                let decision = self.authenticator.decide(&attempt);
+                let outcome = self.with(id, |connection, context, out| {
+                    connection.handle_decision(context, &decision, out)
+                });
+                self.carry_out(id, outcome);
+            }
+        }
+    }
+
+    /// Calls something of a connection with what it needs.
+    fn with<T>(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(&mut Connection, &mut Context<'_>, &mut Output) -> T,
+    ) -> T {
+        let peer = self.peers.get_mut(&id).expect("a connection that exists");
+        let mut context = Context {
+            broker: &self.broker,
+            worker: &mut self.workers[peer.worker],
+            now: self.now,
+        };
+        call(&mut peer.connection, &mut context, &mut peer.out)
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        let peer = self.peer(id);
+        assert!(
+            peer.connection.close_reason().is_some(),
+            "a connection that is to be closed knows why"
+        );
+        peer.drain();
+        peer.is_closed = true;
+        peer.input.clear();
+    }
+
+    /// The Network Connection breaks, without a DISCONNECT.
+    pub(crate) fn lose(&mut self, id: ConnectionId) {
+        if self.peer(id).is_closed {
+            return;
+        }
+        self.with(id, |connection, context, _| connection.handle_lost(context));
+        let peer = self.peer(id);
+        peer.is_closed = true;
+        peer.out.clear();
+        self.settle(id);
+    }
+
+    /// The broker ends a connection, for this reason.
+    pub(crate) fn end(&mut self, id: ConnectionId, reason_code: dunlin_codec::ReasonCode) {
+        let outcome = self.with(id, |connection, context, out| {
+            connection.close(context, reason_code, out)
+        });
+        self.carry_out(id, outcome);
+        self.settle(id);
+    }
+
+    /// Whether the client reads what comes.
+    pub(crate) fn set_stalled(&mut self, id: ConnectionId, is_stalled: bool) {
+        self.peer(id).is_stalled = is_stalled;
+        self.settle(id);
+    }
+
+    fn publish(&mut self, id: ConnectionId, request: PublishRequest) {
+        let peer = self.peers.get_mut(&id).expect("a connection that exists");
+        let worker = &mut self.workers[peer.worker];
+        let identity = peer.connection.identity().expect("it is accepted");
+        let origin = Origin::Client(identity);
+        let acknowledgement = request.acknowledgement;
+        match self.broker.plan_publish(worker, request, origin) {
+            Ok(plan) => {
+                let worker = peer.worker;
+                self.commit(Some((id, acknowledgement)), worker, plan);
+            }
+            Err(refusal) => {
+                peer.connection
+                    .refuse(acknowledgement, refusal, &mut peer.out);
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        origin: Option<(ConnectionId, Acknowledgement)>,
+        worker: usize,
+        plan: PublishPlan,
+    ) {
+        // A publish finishes behind those of its connection that were planned before it.
+        let by = |origin: Option<(ConnectionId, Acknowledgement)>| origin.map(|(id, _)| id);
+        let is_of_same = |pending: &Pending| by(pending.origin) == by(origin);
+        if origin.is_some() && self.pending.iter().any(is_of_same) {
+            self.pending.push_back(Pending {
+                origin,
+                worker,
+                plan,
+            });
+            return;
+        }
+        let forwarded = Forwarded::nothing_to_do(&plan).expect("there are no other nodes");
+        if let Some(stored) = Stored::nothing_to_do(&plan) {
+            self.apply(origin, worker, plan.committed(stored, forwarded));
+            return;
+        }
+        match self.commits {
+            Commits::Held => self.pending.push_back(Pending {
+                origin,
+                worker,
+                plan,
+            }),
+            Commits::Failing => {
+                if let Some((id, acknowledgement)) = origin {
+                    let peer = self.peer(id);
+                    peer.connection
+                        .refuse(acknowledgement, Refusal::NotStored, &mut peer.out);
+                }
+            }
+            Commits::AtOnce => {
+                let record = plan.record().expect("it has something to keep");
+                let position = self.storage.append(&record).unwrap();
+                let stored = self.storage.stored(position).unwrap();
+                let stored = stored.expect("memory is durable at once");
+                self.apply(origin, worker, plan.committed(stored, forwarded));
+            }
+        }
+    }
+
+    fn apply(
+        &mut self,
+        origin: Option<(ConnectionId, Acknowledgement)>,
+        worker: usize,
+        committed: Committed,
+    ) {
+        let worker = &mut self.workers[worker];
+        let receipt = self.broker.apply(worker, committed);
+        if let Some((id, acknowledgement)) = origin
+            && let Some(peer) = self.peers.get_mut(&id)
+            && !peer.is_closed
+        {
+            peer.connection
+                .acknowledge(acknowledgement, receipt, &mut peer.out);
+        }
+    }
+
+    /// What was held becomes durable, and what comes is durable at once.
+    pub(crate) fn release_commits(&mut self) {
+        self.commits = Commits::AtOnce;
+        let mut touched = Vec::new();
+        for pending in std::mem::take(&mut self.pending) {
+            touched.extend(pending.origin.map(|(id, _)| id));
+            self.commit(pending.origin, pending.worker, pending.plan);
+        }
+        for id in touched {
+            self.settle(id);
+        }
+        self.settle_news();
+    }
+
+    /// Writes what this connection has to send, and passes on all news.
+    fn settle(&mut self, id: ConnectionId) {
+        self.flush(id);
+        self.settle_news();
+    }
+
+    fn settle_news(&mut self) {
+        loop {
+            let mut is_quiet = true;
+            for index in 0..self.workers.len() {
+                while let Some(publication) = self.workers[index].next_publication() {
+                    is_quiet = false;
+                    let worker = &mut self.workers[index];
+                    let plan = self.broker.plan_publication(worker, publication);
+                    self.commit(None, index, plan);
+                }
+                let notices: Vec<_> = self.workers[index].take_notices().collect();
+                for notice in notices {
+                    is_quiet = false;
+                    self.pass_on(notice);
+                }
+            }
+            if is_quiet {
+                break;
+            }
+        }
+    }
+
+    fn pass_on(&mut self, notice: Notice) {
+        match notice {
+            Notice::Output(id) => self.flush(id),
+            Notice::TakenOver(id) => {
+                if self.peers.get(&id).is_some_and(|peer| !peer.is_closed) {
+                    let outcome =
+                        self.with(id, |connection, _, out| connection.handle_taken_over(out));
+                    self.carry_out(id, outcome);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, id: ConnectionId) {
+        loop {
+            if self.peers.get(&id).is_none_or(|peer| peer.is_closed) {
+                return;
+            }
+            let more = self.with(id, |connection, context, out| {
+                connection.poll_output(context, out)
+            });
+            let peer = self.peer(id);
+            if peer.is_stalled {
+                return;
+            }
+            peer.drain();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, with everything that becomes due in it.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now.after(duration);
+        let mut repeats = 0;
+        loop {
+            let open = self.peers.values().filter(|peer| !peer.is_closed);
+            let connections = open.filter_map(|peer| peer.connection.poll_timeout(&self.broker));
+            let due = connections.chain(self.broker.poll_timeout()).min();
+            let Some(due) = due.filter(|&due| due <= end) else {
+                break;
+            };
+            repeats = if due > self.now { 0 } else { repeats + 1 };
+            assert!(repeats < 1000, "a timeout that stays due");
+            self.now = self.now.max(due);
+            self.handle_due();
+        }
+        self.now = end;
+    }
+
+    fn handle_due(&mut self) {
+        let now = self.now;
+        let is_due = |time: Option<Time>| time.is_some_and(|time| time <= now);
+        let due: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.is_closed)
+            .filter(|(_, peer)| is_due(peer.connection.poll_timeout(&self.broker)))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in due {
+            if self.peer(id).is_closed {
+                continue;
+            }
+            let outcome = self.with(id, |connection, context, out| {
+                connection.handle_timeout(context, out)
+            });
+            self.carry_out(id, outcome);
+            self.settle(id);
+        }
+        if is_due(self.broker.poll_timeout()) {
+            let mut context = Context {
+                broker: &self.broker,
+                worker: &mut self.workers[0],
+                now,
+            };
+            self.broker.handle_timeout(&mut context);
+            self.settle_news();
+        }
+    }
+}

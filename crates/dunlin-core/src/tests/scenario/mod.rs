@@ -1,0 +1,174 @@
+//! The rules of MQTT as scripts: what clients send, and everything that the broker answers.
+//!
+//! A script is a text file in `scripts/{theme}/`, and a test of its own. Its lines:
+//!
+//! | Line | Meaning |
+//! |---|---|
+//! | `# text` | a comment; requirement tags stand here |
+//! | `for v3.1.1 v5` | the script runs once in each of these versions |
+//! | `{v5 text}` | anywhere: `text` in this version only; `v3` stands for v3.1 and v3.1.1 |
+//! | `set session.queue.messages_max = 3` | a setting, before anything happens |
+//! | `deny publish a/#`, `allow publish a/#` | an access rule is added or removed; `client=x` limits it |
+//! | `user NAME PASSWORD`, `refuse CLIENT CODE` | what the authenticator knows |
+//! | `commits held` | publishes that must be kept wait; also `failing`, `at-once` and `released` |
+//! | `A> PUBLISH a/b text qos=1 id=7` | A sends a packet; a new connection is opened if it has none |
+//! | `A> CONNECT … ; PUBLISH …` | several packets in one piece |
+//! | `A> RAW 30 ['a/#' "text"]` | any bytes, see [`build::raw`] |
+//! | `A= SUBSCRIBE a/# qos=1` | A sends a packet and gets the usual answer to it |
+//! | `A< PUBLISH a/b text qos=1 id=1` | the next packet for A is exactly this; `key=*` takes any value |
+//! | `A< CONNACK client=<id>` | the value has the name `<id>` from here on, in every line |
+//! | `A<~ PUBLISH …` | one of the packets that wait for A is this, the order does not matter |
+//! | `A\|B< PUBLISH …` | A or B gets this |
+//! | `A! closed text`, `A! open` | the broker closed the connection (its reason holds the text), or not |
+//! | `A: opens`, `lost`, `stalls`, `reads`, `ended CODE` | its network connection, or what the broker does to it |
+//! | `+1500ms`, `+5s`, `+2h`, `+7d` | time passes, and what becomes due in it happens |
+//! | `? sessions 2` | a figure of the broker |
+//!
+//! A packet that no `<` line before the next action takes fails the test, and so does a connection
+//! that the broker closes unsaid. A CONNACK of success need not name the limits that every CONNACK of
+//! its broker announces. Identifier 1 need not be written in SUBSCRIBE, UNSUBSCRIBE and their answers,
+//! and clean start is 1, keep alive 0 and the client identifier the name of the peer unless CONNECT
+//! says otherwise.
+
+mod build;
+mod print;
+mod runner;
+mod settings;
+mod token;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/scenario/scripts");
+
+/// Makes a test of each script, and one that fails if a script is not in the list.
+macro_rules! scripts {
+    ($($theme:ident { $($name:ident)* })*) => {
+        $(mod $theme {
+            $(#[test]
+            fn $name() {
+                super::run(concat!(stringify!($theme), "/", stringify!($name), ".txt"));
+            })*
+        })*
+
+        const LISTED: &[&str] =
+            &[$($(concat!(stringify!($theme), "/", stringify!($name), ".txt"),)*)*];
+    };
+}
+
+scripts! {
+    enhanced_auth { again exchange fails no_method }
+    ending {
+        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    }
+    connect {
+        accepted accepted_is_processed announced_limits assigned_identifier_is_used
+        client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session
+        first_packet malformed no_connect_in_time no_fitting_return_code payload_order
+        protocol_level protocol_name refusals rejected_is_not_processed response_information
+        response_information_is_off second_connect session_expiry_is_capped session_present
+        session_present_is_not_in_3_1 session_that_never_ends small_maximum_packet_size
+        too_many_sessions user_name_and_password
+    }
+    delivery {
+        at_least_once exactly_once in_flight_of_3x negative_acknowledgements no_resend_timer
+        order_of_repeats qos_0_behind_a_full_window receive_maximum
+        receive_maximum_of_the_next_connection repeats_before_what_waited resend_timer slow_reader
+        too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
+        wrong_acknowledgements
+    }
+    publish {
+        acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
+        exactly_once_while_not_durable expiry_after_sending expiry_is_capped
+        identifier_is_new_after_puback large_payload maximum_qos maximum_qos_0 message_expiry
+        no_matching_subscribers no_topic_alias not_authorized not_durable_is_not_acknowledged
+        order_of_acknowledgements order_of_messages packet_above_the_brokers_maximum
+        properties_pass_unaltered receive_maximum_of_the_broker receive_maximum_while_not_durable
+        subscription_identifier_from_a_client sys_topics_are_the_brokers
+        topic_alias_above_the_maximum topic_alias_and_packet_size
+        topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
+        topic_limits
+    }
+    retain {
+        as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
+        not_available outlives_session plain_message_changes_nothing receive_maximum removed
+        replaced resumes_after_reconnect stored_and_sent subscribing_again subscription_identifier
+        unsubscribed_meanwhile
+    }
+    session {
+        clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
+        ends_with_its_connection expires expires_3x expiry_in_disconnect kept
+        publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
+        versions_share_a_session
+    }
+    subscribe {
+        again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
+        no_local_of_the_next_connection not_available nothing_is_normalised overlapping
+        overlapping_identifiers shared_and_plain too_many unsubscribe
+        unsubscribe_completes_deliveries user_properties_are_taken wildcards_are_supported
+    }
+    will {
+        after_keep_alive after_lost_connection after_protocol_error after_takeover delay
+        delay_ends_with_session delay_is_capped discarded disconnect_expiry_and_delay
+        disconnect_with_will limits no_local not_allowed properties retain takeover_within_delay
+    }
+}
+
+fn run(path: &str) {
+    let text = std::fs::read_to_string(Path::new(FOLDER).join(path)).unwrap();
+    if let Err(failure) = runner::run(&text) {
+        panic!("{path}:{failure}");
+    }
+}
+
+#[test]
+fn every_script_is_listed() {
+    let mut there = BTreeSet::new();
+    for theme in std::fs::read_dir(FOLDER).unwrap() {
+        let theme = theme.unwrap();
+        for script in std::fs::read_dir(theme.path()).unwrap() {
+            let (theme, script) = (theme.file_name(), script.unwrap().file_name());
+            there.insert(format!("{}/{}", theme.display(), script.display()));
+        }
+    }
+    let listed: BTreeSet<_> = LISTED.iter().map(|&path| path.to_owned()).collect();
+    assert_eq!(there, listed);
+}
+
+/// The runner must see what goes wrong, else the scripts show nothing.
+#[test]
+fn a_script_fails_on_what_it_does_not_expect() {
+    let connected = "for v5\nA> CONNECT\nA< CONNACK\n";
+    let fails = |rest: &str, complaint: &str| {
+        let failure = runner::run(&format!("{connected}{rest}")).unwrap_err();
+        assert!(failure.contains(complaint), "{rest}: {failure}");
+    };
+    runner::run(connected).unwrap();
+    fails("A> PINGREQ\n", "PINGRESP");
+    fails("A> PINGREQ\nA> PINGREQ\nA< PINGRESP\n", "PINGRESP");
+    fails("A< PINGRESP\n", "nothing");
+    fails("A> PINGREQ\nA< PUBLISH a\n", "PINGRESP");
+    fails(
+        "A= SUBSCRIBE a qos=1\nA= PUBLISH a x qos=1 id=3\nA< PUBLISH a x qos=1 id=2\n",
+        "id=1",
+    );
+    fails(
+        "A= SUBSCRIBE a\nA> PUBLISH a x\nA< PUBLISH a\n",
+        "PUBLISH a x",
+    );
+    fails(
+        "A= SUBSCRIBE a\nA> PUBLISH a x\nA< PUBLISH a x retain=1\n",
+        "PUBLISH a x",
+    );
+    fails(
+        "A> CONNECT\nA< DISCONNECT code=ProtocolError reason=*\n",
+        "closed",
+    );
+    fails("A! closed\n", "open");
+    fails("A> PINGREQ speed=1\n", "speed");
+    fails("A> PINGREK\n", "PINGREK");
+    fails("A: sings\n", "sings");
+    fails("? sessions 2\n", "1");
+    fails("set session.count_max = 3\n", "before");
+    assert!(runner::run("A> CONNECT\n").unwrap_err().contains("for"));
+}

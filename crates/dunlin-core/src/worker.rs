@@ -1,0 +1,143 @@
+//! What one thread of the broker keeps for itself between the inputs that it handles.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use dunlin_codec::TopicName;
+use hashbrown::HashMap;
+
+use crate::broker::Broker;
+use crate::id::ConnectionId;
+use crate::message::Message;
+use crate::router::Route;
+use crate::session::SessionRef;
+use crate::stats::Stats;
+use crate::time::Time;
+
+/// Topics whose route a worker remembers.
+const ROUTES_MAX: usize = 16_384;
+
+/// The scratch state of one thread. Nothing in it outlives the process or is seen by others.
+pub struct Worker {
+    routes: HashMap<Box<str>, Arc<Route<SessionRef>>, RandomState>,
+    routes_generation: u64,
+    random: u64,
+    notices: Vec<Notice>,
+    publications: Vec<Publication>,
+    /// What this worker counted.
+    pub stats: Stats,
+}
+
+/// News for the task of a connection, which may be another worker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Messages wait for it: call [`Connection::poll_output`](crate::connection::Connection::poll_output).
+    Output(ConnectionId),
+    /// Another connection took its session: call
+    /// [`Connection::handle_taken_over`](crate::connection::Connection::handle_taken_over).
+    TakenOver(ConnectionId),
+}
+
+/// A message that the broker itself publishes: a Will Message. It takes the same steps as one of a
+/// client.
+#[derive(Clone, Debug)]
+pub struct Publication(pub(crate) Arc<Message>);
+
+impl Publication {
+    /// The message.
+    pub fn message(&self) -> &Arc<Message> {
+        &self.0
+    }
+}
+
+impl Worker {
+    /// A worker whose random choices follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            routes: HashMap::with_hasher(RandomState::with_seeds(
+                seed,
+                !seed,
+                seed.rotate_left(32),
+                1,
+            )),
+            routes_generation: 0,
+            random: seed,
+            notices: Vec::new(),
+            publications: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The next number of a sequence that the seed determines (SplitMix64).
+    pub(crate) const fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Who gets a message of this topic, from memory as long as no subscription changed.
+    pub(crate) fn route(
+        &mut self,
+        broker: &Broker,
+        topic: TopicName<'_>,
+    ) -> Arc<Route<SessionRef>> {
+        let generation = broker.routes_generation();
+        if generation != self.routes_generation {
+            self.routes.clear();
+            self.routes_generation = generation;
+        } else if let Some(route) = self.routes.get(topic.as_str()) {
+            return Arc::clone(route);
+        }
+        let route = Arc::new(broker.route(topic));
+        if self.routes.len() >= ROUTES_MAX {
+            self.routes.clear();
+        }
+        self.routes
+            .insert(topic.as_str().into(), Arc::clone(&route));
+        route
+    }
+
+    /// Forgets what is remembered of routes, and with it the sessions in them.
+    pub fn forget_routes(&mut self) {
+        self.routes = HashMap::with_hasher(self.routes.hasher().clone());
+    }
+
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    pub(crate) fn publish(&mut self, message: Message) {
+        self.publications.push(Publication(Arc::new(message)));
+    }
+
+    /// The news that the last inputs made, in their order. Whoever gave the inputs passes them on.
+    pub fn take_notices(&mut self) -> std::vec::Drain<'_, Notice> {
+        self.notices.drain(..)
+    }
+
+    /// Whether there is news.
+    pub fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    /// The next message that the last inputs made the broker publish. Whoever gave the inputs plans,
+    /// commits and applies it.
+    pub fn next_publication(&mut self) -> Option<Publication> {
+        if self.publications.is_empty() {
+            return None;
+        }
+        Some(self.publications.remove(0))
+    }
+}
+
+/// What an input comes with.
+pub struct Context<'a> {
+    /// The broker, which all workers share.
+    pub broker: &'a Broker,
+    /// The worker that handles the input.
+    pub worker: &'a mut Worker,
+    /// When.
+    pub now: Time,
+}

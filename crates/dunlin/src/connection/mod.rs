@@ -1,0 +1,8 @@
+//! One Network Connection: read, drive the core, write.
+
+mod read;
+mod task;
+mod write;
+
+pub(crate) use task::{Connection, run};
+pub(crate) use write::Flushed;

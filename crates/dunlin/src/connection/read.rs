@@ -1,0 +1,273 @@
+//! From bytes that arrive to packets for the core.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::{BufMut, Bytes};
+use dunlin_codec::{DecodeError, FixedHeader, Packet, PacketType, decode_body, fixed_header};
+use dunlin_core::input::Outcome;
+use dunlin_core::message::SHARED_PAYLOAD_BYTES_MIN;
+use dunlin_core::time::Time;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::task::{Connection, Inner, Phase};
+use crate::publish;
+use crate::worker::Worker;
+
+/// Publishes that are handled before what they caused is sent: so that a burst fills no queue.
+const PUBLISHES_UNTIL_FLUSH: usize = 128;
+
+/// Memory that is taken for a packet before more of its bytes are there.
+const STEP_BYTES: usize = 64 * 1024;
+
+/// The bytes of a packet that is not whole yet.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    rest: Vec<u8>,
+    /// When its first bytes came.
+    since: Option<Time>,
+}
+
+impl Input {
+    /// Since when the rest of a packet is awaited.
+    pub(super) const fn partial_since(&self) -> Option<Time> {
+        self.since
+    }
+}
+
+/// What handling a stretch of bytes came to.
+struct Handled {
+    /// How many bytes were whole packets.
+    consumed: usize,
+    /// Whether the connection goes on.
+    goes_on: bool,
+}
+
+impl Inner {
+    /// Reads once and handles what came. `Ready(true)` to read again, `Ready(false)` when others
+    /// should have their turn first.
+    pub(super) fn read(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<bool> {
+        if let Some(missing) = self.missing_of_large() {
+            return self.read_large(worker, connection, context, missing);
+        }
+        let mut buffer = worker.read_buffer();
+        let mut read = ReadBuf::new(&mut buffer);
+        match Pin::new(&mut self.stream).poll_read(context, &mut read) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+            // The end of the stream, or of the connection.
+            Poll::Ready(_) => {
+                self.set_gone();
+                return Poll::Ready(true);
+            }
+        }
+        let is_full = read.remaining() == 0;
+        let now = worker.now();
+        let filled = read.filled();
+        if self.input.rest.is_empty() {
+            let handled = self.handle_bytes(worker, connection, now, filled);
+            let rest = filled.get(handled.consumed..).unwrap_or_default();
+            if handled.goes_on && !rest.is_empty() {
+                self.keep_rest(worker, connection, now, rest);
+            }
+        } else {
+            let mut bytes = std::mem::take(&mut self.input.rest);
+            bytes.extend_from_slice(filled);
+            let handled = self.handle_bytes(worker, connection, now, &bytes);
+            let rest = bytes.get(handled.consumed..).unwrap_or_default();
+            if !handled.goes_on || rest.is_empty() {
+                self.input.since = None;
+            } else if handled.consumed == 0 {
+                self.input.rest = bytes;
+            } else {
+                self.keep_rest(worker, connection, now, rest);
+            }
+        }
+        drop(buffer);
+        worker.pass_on();
+        worker.flush_later(connection);
+        Poll::Ready(!is_full)
+    }
+
+    fn keep_rest(&mut self, worker: &Worker, connection: &Connection, now: Time, rest: &[u8]) {
+        self.input.rest = Vec::with_capacity(rest.len());
+        self.input.rest.extend_from_slice(rest);
+        self.input.since = Some(now);
+        let deadline = now.after(worker.shared.timeouts.partial_packet);
+        // Its own deadline is asked for again when this one comes up.
+        worker.look_again_by(connection, deadline);
+    }
+
+    /// Of a packet that is large enough for a buffer of its own: what of it is missing.
+    fn missing_of_large(&self) -> Option<usize> {
+        let rest = &self.input.rest;
+        if rest.is_empty() {
+            return None;
+        }
+        let header = fixed_header(rest, &dunlin_codec::Limits::default()).ok()??;
+        let missing = header.packet_len().checked_sub(rest.len())?;
+        (header.remaining_len >= SHARED_PAYLOAD_BYTES_MIN && missing > 0).then_some(missing)
+    }
+
+    /// Reads the rest of a large packet to where it stays: its payload is not copied again.
+    fn read_large(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        context: &mut TaskContext<'_>,
+        missing: usize,
+    ) -> Poll<bool> {
+        match self.stream.poll_read_ready(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => {
+                self.set_gone();
+                return Poll::Ready(true);
+            }
+        }
+        // Memory is taken as bytes come, not as they are announced.
+        let rest = &mut self.input.rest;
+        if rest.capacity() == rest.len() {
+            rest.reserve_exact(missing.min(rest.len().max(STEP_BYTES)));
+        }
+        let room = missing.min(rest.capacity() - rest.len());
+        match self.stream.try_read_buf(&mut rest.limit(room)) {
+            Ok(0) => self.set_gone(),
+            Ok(count) if count == missing => {
+                let now = worker.now();
+                let packet = Bytes::from(std::mem::take(&mut self.input.rest));
+                self.input.since = None;
+                self.handle_large(worker, connection, now, &packet);
+                worker.pass_on();
+                worker.flush_later(connection);
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => self.set_gone(),
+        }
+        Poll::Ready(true)
+    }
+
+    fn handle_large(
+        &mut self,
+        worker: &Worker,
+        connection: &Rc<Connection>,
+        now: Time,
+        bytes: &Bytes,
+    ) {
+        let limits = self.core.limits(&worker.shared.broker);
+        let version = self.core.version();
+        let packet = fixed_header(bytes, &limits).and_then(|header| match header {
+            Some(header) => {
+                let body = bytes.get(header.header_len..).unwrap_or_default();
+                decode_body(&header, body, version, &limits).map(Some)
+            }
+            None => Ok(None),
+        });
+        let payload = match &packet {
+            Ok(Some(Packet::Publish(publish))) => Some(bytes.slice_ref(publish.payload)),
+            _ => None,
+        };
+        if let Some(packet) = packet.transpose() {
+            self.handle(worker, connection, now, packet, payload);
+        }
+    }
+
+    /// Handles the whole packets at the beginning of `bytes`.
+    fn handle_bytes(
+        &mut self,
+        worker: &Worker,
+        connection: &Rc<Connection>,
+        now: Time,
+        bytes: &[u8],
+    ) -> Handled {
+        let (mut consumed, mut publishes) = (0, 0);
+        let mut limits = self.core.limits(&worker.shared.broker);
+        while self.phase == Phase::Open {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            let packet = match fixed_header(rest, &limits) {
+                Ok(None) => break,
+                Ok(Some(header)) => {
+                    let Some(body) = body(rest, &header) else {
+                        break;
+                    };
+                    consumed += header.packet_len();
+                    publishes += usize::from(header.packet_type == PacketType::Publish);
+                    decode_body(&header, body, self.core.version(), &limits)
+                }
+                Err(error) => Err(error),
+            };
+            let was_new = self.core.is_new();
+            self.handle(worker, connection, now, packet, None);
+            if was_new {
+                limits = self.core.limits(&worker.shared.broker);
+            }
+            if publishes >= PUBLISHES_UNTIL_FLUSH {
+                publishes = 0;
+                worker.pass_on();
+                let _listed_again_after_this_read = self.flush(worker, now);
+                worker.flush();
+            }
+        }
+        Handled {
+            consumed,
+            goes_on: self.phase == Phase::Open,
+        }
+    }
+
+    /// Gives one packet, or what was wrong with it, to the core, and does what the core asks for.
+    fn handle(
+        &mut self,
+        worker: &Worker,
+        connection: &Rc<Connection>,
+        now: Time,
+        packet: Result<Packet<'_>, DecodeError>,
+        payload: Option<Bytes>,
+    ) {
+        let shared = &worker.shared;
+        let outcome = worker.with_core(now, |context| {
+            let Self {
+                core, out, pending, ..
+            } = self;
+            let mut outcome = match packet {
+                Ok(packet) => core.handle_packet(context, packet, payload, out),
+                Err(error) => core.handle_decode_error(context, error, out),
+            };
+            if let Outcome::Authenticate(attempt) = &outcome {
+                let decision = shared
+                    .authenticator
+                    .decide(attempt, connection.allows_anonymous());
+                outcome = core.handle_decision(context, &decision, out);
+            }
+            let Outcome::Publish(request) = outcome else {
+                return outcome;
+            };
+            let begun = publish::begin(shared, context.worker, core, request);
+            let was_idle = pending.is_empty();
+            let left = if was_idle {
+                publish::finish_one(shared, context.worker, core, begun, out)
+            } else {
+                Some(begun)
+            };
+            if let Some(left) = left {
+                pending.push_back(left);
+                if was_idle {
+                    worker.commit_later(connection);
+                }
+            }
+            Outcome::Continue
+        });
+        self.close_if(&outcome, worker, now);
+    }
+}
+
+/// The body of a packet, if all of it is there.
+fn body<'a>(bytes: &'a [u8], header: &FixedHeader) -> Option<&'a [u8]> {
+    bytes.get(header.header_len..header.packet_len())
+}

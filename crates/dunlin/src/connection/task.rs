@@ -1,0 +1,394 @@
+//! The task of a connection, and what others do to it between its turns.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use dunlin_codec::ReasonCode;
+use dunlin_core::connection::Connection as CoreConnection;
+use dunlin_core::id::ConnectionId;
+use dunlin_core::input::{CloseReason, Outcome};
+use dunlin_core::output::Output;
+use dunlin_core::time::Time;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tracing::{debug, info};
+
+use super::read::Input;
+use super::write::Flushed;
+use crate::publish::{self, Pending};
+use crate::shared::ListenerState;
+use crate::timers::Tick;
+use crate::worker::Worker;
+
+/// Publishes that wait for the store before their connection is read from again.
+const PENDING_MAX: usize = 4096;
+
+/// A connection without any deadline is looked at this often all the same.
+const IDLE_LOOK: Duration = Duration::from_secs(60);
+
+/// A connection, owned by its worker.
+pub(crate) struct Connection {
+    id: ConnectionId,
+    peer: Option<SocketAddr>,
+    listener: Arc<ListenerState>,
+    /// When the wheel brings it up.
+    tick: Cell<Tick>,
+    is_listed: Cell<bool>,
+    inner: RefCell<Inner>,
+}
+
+/// What only one of the task, the flush and the timer touches at a time.
+pub(super) struct Inner {
+    pub(super) stream: TcpStream,
+    pub(super) core: CoreConnection,
+    pub(super) input: Input,
+    pub(super) out: Output,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) phase: Phase,
+    /// Whether the socket took less than there was.
+    pub(super) is_blocked: bool,
+    /// Wakes the task.
+    waker: Option<Waker>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The core is done with it; what is left is to be written until then.
+    Closing(Time),
+    /// The socket is of no more use.
+    Gone,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: ConnectionId,
+        stream: TcpStream,
+        listener: Arc<ListenerState>,
+        now: Time,
+    ) -> Self {
+        Self {
+            id,
+            peer: stream.peer_addr().ok(),
+            listener,
+            tick: Cell::default(),
+            is_listed: Cell::new(false),
+            inner: RefCell::new(Inner {
+                stream,
+                core: CoreConnection::new(id, now),
+                input: Input::default(),
+                out: Output::default(),
+                pending: VecDeque::new(),
+                phase: Phase::Open,
+                is_blocked: false,
+                waker: None,
+            }),
+        }
+    }
+
+    pub(crate) const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(super) fn allows_anonymous(&self) -> bool {
+        self.listener.allow_anonymous
+    }
+
+    pub(crate) fn tick(&self) -> Tick {
+        self.tick.get()
+    }
+
+    pub(crate) fn set_tick(&self, tick: Tick) {
+        self.tick.set(tick);
+    }
+
+    /// Notes that it is in the list of those to be flushed; false if it was already.
+    pub(crate) fn list_for_flush(&self) -> bool {
+        !self.is_listed.replace(true)
+    }
+
+    pub(crate) fn unlist(&self) {
+        self.is_listed.set(false);
+    }
+
+    /// When it has to be looked at, if nothing happens before.
+    pub(crate) fn deadline(&self, worker: &Worker, now: Time) -> Time {
+        self.inner.borrow().deadline(worker, now)
+    }
+
+    /// Its deadline may be there.
+    pub(crate) fn handle_timeout(self: &Rc<Self>, worker: &Worker, now: Time) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            let inner = &mut *inner;
+            match inner.phase {
+                Phase::Gone => return,
+                Phase::Closing(until) if until <= now => inner.set_gone(),
+                Phase::Closing(_) => {}
+                Phase::Open => {
+                    let partial_since = inner.input.partial_since();
+                    let is_stuck = partial_since.is_some_and(|since| {
+                        since.after(worker.shared.timeouts.partial_packet) <= now
+                    });
+                    let outcome = worker.with_core(now, |context| {
+                        if is_stuck {
+                            inner.core.handle_packet_timeout(context, &mut inner.out)
+                        } else {
+                            inner.core.handle_timeout(context, &mut inner.out)
+                        }
+                    });
+                    inner.close_if(&outcome, worker, now);
+                }
+            }
+        }
+        worker.pass_on();
+        worker.flush_later(self);
+        worker.look_again(self, self.deadline(worker, now));
+    }
+
+    /// Another connection has its session.
+    pub(crate) fn take_over(self: &Rc<Self>, worker: &Worker) {
+        {
+            // Busy means that it is in the middle of handling input that ends its session; it finds
+            // out by itself.
+            let Ok(mut inner) = self.inner.try_borrow_mut() else {
+                return;
+            };
+            let inner = &mut *inner;
+            let outcome = inner.core.handle_taken_over(&mut inner.out);
+            inner.close_if(&outcome, worker, worker.now());
+        }
+        worker.flush_later(self);
+    }
+
+    /// The broker ends.
+    pub(crate) fn shut_down(self: &Rc<Self>, worker: &Worker, now: Time) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            let inner = &mut *inner;
+            if inner.phase == Phase::Open {
+                let outcome = worker.with_core(now, |context| {
+                    inner
+                        .core
+                        .close(context, ReasonCode::ServerShuttingDown, &mut inner.out)
+                });
+                inner.close_if(&outcome, worker, now);
+            }
+        }
+        worker.flush_later(self);
+    }
+
+    /// Finishes the publishes that are safe by now; false if some are not.
+    pub(crate) fn finish_commits(&self, worker: &Worker, now: Time) -> bool {
+        let Ok(mut inner) = self.inner.try_borrow_mut() else {
+            return false;
+        };
+        if inner.pending.len() >= PENDING_MAX {
+            inner.wake();
+        }
+        let Inner {
+            core, pending, out, ..
+        } = &mut *inner;
+        worker.with_core(now, |context| {
+            publish::finish(&worker.shared, context.worker, core, pending, out)
+        })
+    }
+
+    /// Asks the core what waits to be sent, and writes as much as the socket takes.
+    pub(crate) fn flush(&self, worker: &Worker, now: Time) -> Flushed {
+        // Busy means that it is in the middle of a read, after which it is listed again.
+        self.inner
+            .try_borrow_mut()
+            .map_or(Flushed::Done, |mut inner| inner.flush(worker, now))
+    }
+
+    /// Gives the connection up where it stands.
+    pub(crate) fn abort(&self) {
+        if let Ok(mut inner) = self.inner.try_borrow_mut() {
+            inner.set_gone();
+        }
+    }
+
+    /// The task is over: the core learns it, if it does not know.
+    pub(crate) fn end(&self, worker: &Worker) {
+        self.listener.connections.fetch_sub(1, Ordering::Relaxed);
+        let Ok(mut inner) = self.inner.try_borrow_mut() else {
+            return;
+        };
+        let inner = &mut *inner;
+        inner.phase = Phase::Gone;
+        worker.with_core(worker.now(), |context| inner.core.handle_lost(context));
+        inner.out.clear();
+        worker.give_buffer_back(inner.out.take_buffer());
+    }
+
+    /// Says in the log that it is over and why: what a client did wrong, or was refused, is news;
+    /// the usual ends are not.
+    fn log_end(&self, client: Option<&str>, reason: CloseReason) {
+        let peer = self.peer.map(tracing::field::display);
+        match reason {
+            CloseReason::Violation(_) | CloseReason::Refused(_) => {
+                info!(peer, client, "connection closed: {reason}");
+            }
+            _ => debug!(peer, client, "connection closed: {reason}"),
+        }
+    }
+}
+
+impl Inner {
+    /// When it has to be looked at, if nothing happens before.
+    fn deadline(&self, worker: &Worker, now: Time) -> Time {
+        let timeout = match self.phase {
+            Phase::Open => self.core.poll_timeout(&worker.shared.broker),
+            Phase::Closing(until) => Some(until),
+            Phase::Gone => None,
+        };
+        let partial_since = self.input.partial_since();
+        let partial = partial_since.map(|since| since.after(worker.shared.timeouts.partial_packet));
+        let deadline = timeout.into_iter().chain(partial).min();
+        deadline.unwrap_or_else(|| now.after(IDLE_LOOK))
+    }
+
+    /// Begins to close, if the core said so.
+    pub(super) fn close_if(&mut self, outcome: &Outcome, worker: &Worker, now: Time) {
+        if matches!(outcome, Outcome::Close) && self.phase == Phase::Open {
+            self.phase = Phase::Closing(now.after(worker.shared.timeouts.close));
+            self.wake();
+        }
+    }
+
+    /// The socket is of no more use.
+    pub(super) fn set_gone(&mut self) {
+        self.phase = Phase::Gone;
+        self.out.clear();
+        self.wake();
+    }
+
+    /// Lets the task look at its phase and socket.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn remember(&mut self, context: &TaskContext<'_>) {
+        if self
+            .waker
+            .as_ref()
+            .is_none_or(|waker| !waker.will_wake(context.waker()))
+        {
+            self.waker = Some(context.waker().clone());
+        }
+    }
+}
+
+/// Serves a connection until it is over.
+pub(crate) async fn run(worker: &Rc<Worker>, connection: &Rc<Connection>) {
+    let client = RefCell::new(None);
+    std::future::poll_fn(|context| poll(worker, connection, &client, context)).await;
+    let inner = connection.inner.borrow();
+    let reason = inner.core.close_reason().unwrap_or(CloseReason::Lost);
+    let client: Option<String> = client.take();
+    connection.log_end(client.as_deref(), reason);
+}
+
+fn poll(
+    worker: &Rc<Worker>,
+    connection: &Rc<Connection>,
+    client: &RefCell<Option<String>>,
+    context: &mut TaskContext<'_>,
+) -> Poll<()> {
+    let mut inner = connection.inner.borrow_mut();
+    inner.remember(context);
+    if inner.is_blocked && inner.phase != Phase::Gone {
+        match inner.stream.poll_write_ready(context) {
+            Poll::Ready(Ok(())) => {
+                inner.is_blocked = false;
+                worker.flush_later(connection);
+            }
+            Poll::Ready(Err(_)) => inner.set_gone(),
+            Poll::Pending => {}
+        }
+    }
+    let was_new = inner.core.is_new();
+    while inner.phase == Phase::Open {
+        // A client that does not read what it is sent is not read from either.
+        let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
+        let is_behind = inner.is_blocked && inner.out.len() > out_max;
+        if is_behind || inner.pending.len() >= PENDING_MAX {
+            return Poll::Pending;
+        }
+        let read = inner.read(worker, connection, context);
+        if was_new && !inner.core.is_new() {
+            *client.borrow_mut() = inner.core.client_id().map(ToString::to_string);
+            // The deadline is another one now: that of its Keep Alive.
+            worker.look_again(connection, inner.deadline(worker, worker.now()));
+        }
+        match read {
+            Poll::Ready(true) => {}
+            // The rest waits, so that others have their turn.
+            Poll::Ready(false) => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    inner.poll_closing(worker, connection, context)
+}
+
+impl Inner {
+    /// Writes what is left, then waits for the client to close its side, so that what it sent and
+    /// nobody read does not make the operating system throw away what it was told.
+    fn poll_closing(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        if !matches!(self.phase, Phase::Closing(_)) {
+            return Poll::Ready(());
+        }
+        worker.look_again_by(connection, self.deadline(worker, worker.now()));
+        let now = worker.now();
+        let _nothing_more_of_the_core = self.flush(worker, now);
+        if self.phase == Phase::Gone {
+            return Poll::Ready(());
+        }
+        if !self.out.is_empty() {
+            return match self.stream.poll_write_ready(context) {
+                Poll::Ready(Ok(())) => {
+                    self.is_blocked = false;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+        if matches!(self.core.close_reason(), Some(CloseReason::Disconnected(_))) {
+            return Poll::Ready(());
+        }
+        let mut stream = Pin::new(&mut self.stream);
+        if stream.as_mut().poll_shutdown(context).is_pending() {
+            return Poll::Pending;
+        }
+        let mut discarded = [0; 4096];
+        loop {
+            let mut read = ReadBuf::new(&mut discarded);
+            match stream.as_mut().poll_read(context, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Why the broker does not start.
+
+use std::io;
+
+use crate::config::Bind;
+
+/// Why the broker does not start. The text says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {bind}: {}", explained(source))]
+    Listen {
+        /// The address.
+        bind: Bind,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A thread or its runtime cannot be started.
+    #[error("cannot start a worker thread: {0}")]
+    Worker(#[source] io::Error),
+    /// There is no randomness to begin with.
+    #[error("cannot read random numbers from the operating system: {0}")]
+    Random(#[source] io::Error),
+    /// A directory is configured for a store that this version does not have.
+    #[error(
+        "store.data_dir is set, and this version keeps everything in memory: leave --data-dir \
+         out, or say --ephemeral to accept that nothing survives the process"
+    )]
+    NoStore,
+}
+
+fn explained(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has this port; stop it, or listen elsewhere with --listen".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "not permitted; ports below 1024 need a privilege".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => error.to_string(),
+    }
+}

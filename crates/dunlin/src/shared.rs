@@ -1,0 +1,87 @@
+//! What all workers of one broker share, and how they reach each other.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use dunlin_core::broker::Broker;
+use dunlin_core::storage::Storage;
+use dunlin_core::worker::Notice;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::auth::Authenticator;
+use crate::clock::Clock;
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) broker: Broker,
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) authenticator: Box<dyn Authenticator>,
+    pub(crate) clock: Clock,
+    /// One for each worker.
+    pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// How long the shell waits for what the core does not see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    /// For the rest of a packet.
+    pub(crate) partial_packet: Duration,
+    /// For a closing connection to take what is written to it.
+    pub(crate) close: Duration,
+}
+
+/// What a listener says of the connections that it accepts.
+pub(crate) struct ListenerState {
+    pub(crate) allow_anonymous: bool,
+    pub(crate) connections_max: usize,
+    pub(crate) connections: AtomicUsize,
+}
+
+/// Something for another worker.
+pub(crate) enum Command {
+    /// News for one of its connections. There is at most one of each kind for each connection, so
+    /// their number is bounded by that of connections.
+    Notice(Notice),
+    /// A connection to serve from now on; their number is bounded by the limit of the listener.
+    Serve(TcpStream, Arc<ListenerState>),
+    /// The broker ends.
+    ShutDown,
+}
+
+/// Where other workers put commands for a worker.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    commands: Mutex<Vec<Command>>,
+    notify: Notify,
+}
+
+impl Mailbox {
+    /// Adds commands, and wakes the worker once if there were none.
+    pub(crate) fn put(&self, commands: impl IntoIterator<Item = Command>) {
+        let was_empty = {
+            let mut waiting = self.commands.lock();
+            let was_empty = waiting.is_empty();
+            waiting.extend(commands);
+            was_empty
+        };
+        if was_empty {
+            self.notify.notify_one();
+        }
+    }
+
+    /// Waits for commands and takes them all.
+    pub(crate) async fn take(&self, into: &mut Vec<Command>) {
+        loop {
+            let notified = self.notify.notified();
+            std::mem::swap(into, &mut *self.commands.lock());
+            if !into.is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}

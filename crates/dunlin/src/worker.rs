@@ -1,0 +1,428 @@
+//! A worker: one thread, one current-thread runtime, and the connections that live on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use dunlin_core::id::ConnectionId;
+use dunlin_core::time::Time;
+use dunlin_core::worker::{Context, Notice, Worker as CoreWorker};
+use slab::Slab;
+use tokio::task::spawn_local;
+use tracing::warn;
+
+use crate::connection::{self, Connection, Flushed};
+use crate::publish::{self, PendingPublication};
+use crate::shared::{Command, ListenerState, Shared};
+use crate::timers::{TICK, Tick, Wheel};
+
+/// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Buffers for output that are kept for the next connection, and their size at most.
+const SPARE_BUFFERS_MAX: usize = 64;
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What one thread owns. Nothing in it is ever seen by another thread.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    index: usize,
+    core: RefCell<CoreWorker>,
+    connections: RefCell<Slab<Rc<Connection>>>,
+    /// Counts the connections, to tell those that use a slot one after the other apart.
+    generation: Cell<u32>,
+    /// The connections that have something to send.
+    to_flush: RefCell<Vec<Rc<Connection>>>,
+    flush_waker: RefCell<Option<Waker>>,
+    read_buffer: RefCell<Box<[u8]>>,
+    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    wheel: RefCell<Wheel>,
+    /// The connections that wait for the store.
+    committing: RefCell<VecDeque<Rc<Connection>>>,
+    publications: RefCell<VecDeque<PendingPublication>>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, seed: u64) -> Rc<Self> {
+        let now = shared.clock.now();
+        Rc::new(Self {
+            shared,
+            index,
+            core: RefCell::new(CoreWorker::new(seed)),
+            connections: RefCell::default(),
+            generation: Cell::new(0),
+            to_flush: RefCell::default(),
+            flush_waker: RefCell::default(),
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
+            spare_buffers: RefCell::default(),
+            wheel: RefCell::new(Wheel::new(now)),
+            committing: RefCell::default(),
+            publications: RefCell::default(),
+        })
+    }
+
+    pub(crate) const fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// Runs something of the core.
+    pub(crate) fn with_core<T>(&self, now: Time, run: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let mut core = self.core.borrow_mut();
+        let mut context = Context {
+            broker: &self.shared.broker,
+            worker: &mut core,
+            now,
+        };
+        run(&mut context)
+    }
+
+    /// The buffer to read into, while nothing else reads.
+    pub(crate) fn read_buffer(&self) -> std::cell::RefMut<'_, Box<[u8]>> {
+        self.read_buffer.borrow_mut()
+    }
+
+    /// An empty buffer for output.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// A buffer that is not needed for now.
+    pub(crate) fn give_buffer_back(&self, buffer: Vec<u8>) {
+        let mut spare = self.spare_buffers.borrow_mut();
+        let is_useful = buffer.capacity() > 0 && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX;
+        if is_useful && spare.len() < SPARE_BUFFERS_MAX {
+            spare.push(buffer);
+        }
+    }
+
+    /// Serves a connection from now on.
+    pub(crate) fn serve(
+        self: &Rc<Self>,
+        stream: tokio::net::TcpStream,
+        listener: Arc<ListenerState>,
+    ) {
+        let now = self.now();
+        let connection = {
+            let mut connections = self.connections.borrow_mut();
+            let entry = connections.vacant_entry();
+            let generation = self.generation.get();
+            self.generation.set(generation.wrapping_add(1));
+            let id = connection_id(self.index, generation, entry.key());
+            let connection = Rc::new(Connection::new(id, stream, listener, now));
+            entry.insert(Rc::clone(&connection));
+            connection
+        };
+        self.look_again(&connection, connection.deadline(self, now));
+        let worker = Rc::clone(self);
+        spawn_local(async move {
+            // The guard also runs when the task panics: that ends this connection and no other.
+            let _end = EndOfConnection {
+                worker: Rc::clone(&worker),
+                connection: Rc::clone(&connection),
+            };
+            connection::run(&worker, &connection).await;
+        });
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        let connection = connections.get(slot_of(id))?;
+        (connection.id() == id).then(|| Rc::clone(connection))
+    }
+
+    /// Sees to it that a connection is looked at when this time is there.
+    pub(crate) fn look_again(&self, connection: &Connection, at: Time) {
+        let tick = self.wheel.borrow_mut().insert(at, connection.id());
+        connection.set_tick(tick);
+    }
+
+    /// Sees to it that a connection is looked at when this time is there, or before.
+    pub(crate) fn look_again_by(&self, connection: &Connection, at: Time) {
+        if Tick::not_before(at) < connection.tick() {
+            self.look_again(connection, at);
+        }
+    }
+
+    /// Sees to it that what a connection has to send is sent when the tasks that are ready have run.
+    pub(crate) fn flush_later(&self, connection: &Rc<Connection>) {
+        if connection.list_for_flush() {
+            let mut to_flush = self.to_flush.borrow_mut();
+            to_flush.push(Rc::clone(connection));
+            if to_flush.len() == 1
+                && let Some(waker) = &*self.flush_waker.borrow()
+            {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Notes that a connection waits for the store.
+    pub(crate) fn commit_later(&self, connection: &Rc<Connection>) {
+        self.committing
+            .borrow_mut()
+            .push_back(Rc::clone(connection));
+    }
+
+    /// Passes on what the last inputs made: messages of the broker, and news for connections.
+    pub(crate) fn pass_on(&self) {
+        let mut core = self.core.borrow_mut();
+        while let Some(publication) = core.next_publication() {
+            let pending = publish::begin_publication(&self.shared, &mut core, publication);
+            let left = pending
+                .and_then(|pending| publish::finish_publication(&self.shared, &mut core, pending));
+            self.publications.borrow_mut().extend(left);
+        }
+        if !core.has_notices() {
+            return;
+        }
+        let mut elsewhere: Vec<Notice> = Vec::new();
+        let mut taken_over = Vec::new();
+        for notice in core.take_notices() {
+            let (Notice::Output(id) | Notice::TakenOver(id)) = notice;
+            if worker_of(id) != self.index {
+                elsewhere.push(notice);
+            } else if let Some(connection) = self.connection(id) {
+                match notice {
+                    Notice::Output(_) => self.flush_later(&connection),
+                    Notice::TakenOver(_) => taken_over.push(connection),
+                }
+            }
+        }
+        drop(core);
+        for connection in taken_over {
+            connection.take_over(self);
+        }
+        if !elsewhere.is_empty() {
+            self.send_elsewhere(elsewhere);
+        }
+    }
+
+    /// One batch, and one wake-up, for each other worker.
+    fn send_elsewhere(&self, mut notices: Vec<Notice>) {
+        let worker = |notice: &Notice| {
+            let (Notice::Output(id) | Notice::TakenOver(id)) = *notice;
+            worker_of(id)
+        };
+        notices.sort_by_key(worker);
+        for batch in notices.chunk_by(|one, other| worker(one) == worker(other)) {
+            let mailbox = batch
+                .first()
+                .and_then(|first| self.shared.mailboxes.get(worker(first)));
+            if let Some(mailbox) = mailbox {
+                mailbox.put(batch.iter().copied().map(Command::Notice));
+            }
+        }
+    }
+
+    /// Writes what the listed connections have to send. A panic ends that connection only.
+    pub(crate) fn flush(&self) {
+        let now = self.now();
+        let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
+        for connection in batch.drain(..) {
+            connection.unlist();
+            match catch_unwind(AssertUnwindSafe(|| connection.flush(self, now))) {
+                Ok(Flushed::Done) => {}
+                Ok(Flushed::More) => self.flush_later(&connection),
+                Err(_) => {
+                    warn!("a defect of the broker: sending panicked; the connection ends");
+                    connection.abort();
+                }
+            }
+        }
+        let mut to_flush = self.to_flush.borrow_mut();
+        if to_flush.is_empty() {
+            *to_flush = batch;
+        }
+    }
+
+    /// The task that sends.
+    async fn run_flush(self: Rc<Self>) {
+        std::future::poll_fn(|context| {
+            let mut waker = self.flush_waker.borrow_mut();
+            if waker
+                .as_ref()
+                .is_none_or(|waker| !waker.will_wake(context.waker()))
+            {
+                *waker = Some(context.waker().clone());
+            }
+            drop(waker);
+            self.flush();
+            if !self.to_flush.borrow().is_empty() {
+                context.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// The task that looks at what is due.
+    async fn run_timers(self: Rc<Self>) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut due: Vec<(Tick, ConnectionId)> = Vec::new();
+        loop {
+            interval.tick().await;
+            let now = self.now();
+            self.wheel.borrow_mut().take_due(now, &mut due);
+            for (tick, id) in due.drain(..) {
+                if let Some(connection) = self.connection(id)
+                    && connection.tick() == tick
+                {
+                    connection.handle_timeout(&self, now);
+                }
+            }
+            // One worker is enough for what no connection has.
+            while self.index == 0
+                && self
+                    .shared
+                    .broker
+                    .poll_timeout()
+                    .is_some_and(|at| at <= now)
+            {
+                self.with_core(now, |context| context.broker.handle_timeout(context));
+                self.pass_on();
+                tokio::task::yield_now().await;
+            }
+            self.finish_commits(now);
+        }
+    }
+
+    /// Finishes the publishes whose records are safe by now.
+    fn finish_commits(&self, now: Time) {
+        let waiting = self.publications.borrow().len();
+        for _ in 0..waiting {
+            let Some(pending) = self.publications.borrow_mut().pop_front() else {
+                break;
+            };
+            let mut core = self.core.borrow_mut();
+            let left = publish::finish_publication(&self.shared, &mut core, pending);
+            self.publications.borrow_mut().extend(left);
+        }
+        let waiting = self.committing.borrow().len();
+        for _ in 0..waiting {
+            let Some(connection) = self.committing.borrow_mut().pop_front() else {
+                break;
+            };
+            if !connection.finish_commits(self, now) {
+                self.commit_later(&connection);
+            }
+            self.flush_later(&connection);
+        }
+        self.pass_on();
+    }
+
+    /// Serves until the broker ends and every connection is gone, or `patience` after that.
+    pub(crate) async fn run(self: Rc<Self>, patience: Duration, stop_accepting: impl FnOnce()) {
+        let flush = spawn_local(Rc::clone(&self).run_flush());
+        let timers = spawn_local(Rc::clone(&self).run_timers());
+        let shared = Arc::clone(&self.shared);
+        let mut commands = Vec::new();
+        if let Some(mailbox) = shared.mailboxes.get(self.index) {
+            'serving: loop {
+                mailbox.take(&mut commands).await;
+                for command in commands.drain(..) {
+                    match command {
+                        Command::Notice(notice) => self.handle_notice(notice),
+                        Command::Serve(stream, listener) => self.serve_accepted(stream, listener),
+                        Command::ShutDown => break 'serving,
+                    }
+                }
+            }
+        }
+        stop_accepting();
+        self.shut_down(patience).await;
+        flush.abort();
+        timers.abort();
+    }
+
+    fn handle_notice(&self, notice: Notice) {
+        let (Notice::Output(id) | Notice::TakenOver(id)) = notice;
+        let Some(connection) = self.connection(id) else {
+            return;
+        };
+        match notice {
+            Notice::Output(_) => self.flush_later(&connection),
+            Notice::TakenOver(_) => connection.take_over(self),
+        }
+    }
+
+    fn serve_accepted(self: &Rc<Self>, stream: TcpStream, listener: Arc<ListenerState>) {
+        match tokio::net::TcpStream::from_std(stream) {
+            Ok(stream) => self.serve(stream, listener),
+            Err(error) => {
+                listener.connections.fetch_sub(1, Ordering::Relaxed);
+                warn!(%error, "cannot serve a connection");
+            }
+        }
+    }
+
+    async fn shut_down(&self, patience: Duration) {
+        let now = self.now();
+        let connections: Vec<_> = {
+            let connections = self.connections.borrow();
+            connections
+                .iter()
+                .map(|(_, connection)| Rc::clone(connection))
+                .collect()
+        };
+        for connection in &connections {
+            connection.shut_down(self, now);
+        }
+        self.pass_on();
+        drop(connections);
+        let all_gone = async {
+            while !self.connections.borrow().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(patience, all_gone).await.is_err() {
+            let left = self.connections.borrow().len();
+            warn!(
+                connections = left,
+                "clients did not take what was sent to them in time"
+            );
+        }
+    }
+}
+
+/// Removes a connection when its task ends, however it does.
+struct EndOfConnection {
+    worker: Rc<Worker>,
+    connection: Rc<Connection>,
+}
+
+impl Drop for EndOfConnection {
+    fn drop(&mut self) {
+        let worker = &self.worker;
+        let slot = slot_of(self.connection.id());
+        let removed = worker.connections.borrow_mut().try_remove(slot);
+        debug_assert!(removed.is_some());
+        self.connection.end(worker);
+        worker.pass_on();
+    }
+}
+
+/// The number of a connection says where it lives: 8 bits of worker, 24 of generation, 32 of slot.
+fn connection_id(worker: usize, generation: u32, slot: usize) -> ConnectionId {
+    let slot = u64::from(u32::try_from(slot).unwrap_or(u32::MAX));
+    let generation = u64::from(generation & 0x00ff_ffff);
+    ConnectionId((worker as u64) << 56 | generation << 32 | slot)
+}
+
+fn worker_of(ConnectionId(number): ConnectionId) -> usize {
+    usize::try_from(number >> 56).unwrap_or_default()
+}
+
+fn slot_of(ConnectionId(number): ConnectionId) -> usize {
+    usize::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
+}
