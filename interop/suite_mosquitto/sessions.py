@@ -80,7 +80,7 @@ def takeover_ends_the_older_connection(trial: Trial) -> None:
     first = Subscriber(trial, topic, qos=1).subscribed()
     second = Subscriber(trial, topic, qos=1, client_id=first.client_id).subscribed()
     if trial.version is V5:
-        expect("142" in first.wait_for("received DISCONNECT"), "DISCONNECT has reason 0x8E")
+        expect("142" in first.wait_for("eceived DISCONNECT"), "DISCONNECT has reason 0x8E")
     else:
         # It connects again when its connection has ended.
         first.wait_for("sending CONNECT", 2)

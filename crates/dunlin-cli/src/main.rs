@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use failure::Failure;
+use failure::{Failure, usage};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -39,7 +39,7 @@ Exit codes:
    0  done
    1  failed: refused, connection lost or not made
    2  the command line or the configuration is wrong
-   3  bench: a goal of --expect is missed
+   3  bench run: done, and a goal of --expect missed
   27  sub: --timeout passed first
 
 Example: dunlin sub -t t/1 & dunlin pub -t t/1 -m hello";
@@ -63,7 +63,7 @@ enum Command {
     /// Subscribe, and print messages
     Sub(Box<cmd::subscribe::SubArgs>),
     /// Measure a broker from outside
-    Bench(Box<cmd::bench::BenchArgs>),
+    Bench(cmd::bench::BenchArgs),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
 }
@@ -91,26 +91,43 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Reads the command line, and the files of options that it names. A command line that clap does not
-/// understand ends the process with [`EXIT_USAGE`].
+/// Reads the command line, and the files of options that it names. Help and the version are printed
+/// here, and end the process.
 fn parse(words: Vec<OsString>) -> Result<(Program, ArgMatches), Failure> {
     let mut command = Program::command();
     let mut words = argv::expand(&command, words);
     let matches = |command: &mut clap::Command, words: &[OsString]| {
         command
             .try_get_matches_from_mut(words)
-            .unwrap_or_else(|error| error.exit())
+            .map_err(misunderstood)
     };
-    let mut found = matches(&mut command, &words);
+    let mut found = matches(&mut command, &words)?;
     if let Some(loaded) = saved::with_loaded(&command, &found, words.clone())? {
         words = loaded;
-        found = matches(&mut command, &words);
+        found = matches(&mut command, &words)?;
     }
     if let Some(path) = saved::save(&command, &found)? {
         status::note(&format!("options written to {}", path.display()));
     }
-    let program = Program::from_arg_matches(&found).unwrap_or_else(|error| error.exit());
+    let program = Program::from_arg_matches(&found).map_err(misunderstood)?;
     Ok((program, found))
+}
+
+/// What clap says, in one line: the usage is what `--help` is for.
+fn misunderstood(error: clap::Error) -> Failure {
+    if !error.use_stderr()
+        || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        error.exit();
+    }
+    let text = error.to_string();
+    let paragraphs = text.split("\n\n").map(str::trim);
+    let told = paragraphs.filter(|paragraph| {
+        !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
+    });
+    let told: Vec<&str> = told.flat_map(str::split_whitespace).collect();
+    let line = told.join(" ");
+    usage(line.strip_prefix("error: ").unwrap_or(&line))
 }
 
 fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
@@ -130,10 +147,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
                 cmd::subscribe::Outcome::TimedOut => EXIT_TIMED_OUT,
             });
         }
-        Command::Bench(args) => {
-            let outcome = cmd::bench::run(args, &mut io::stdout().lock());
-            return outcome.map_err(Failure::Failed);
-        }
+        Command::Bench(args) => return cmd::bench::run(args, &mut io::stdout().lock()),
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
             let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;

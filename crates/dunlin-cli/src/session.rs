@@ -18,6 +18,7 @@ pub(crate) async fn connect(
     args: &ConnectArgs,
     mut options: ClientOptions,
     status: Status,
+    signals: &mut Signals,
 ) -> Result<(Client, Events, Connected), Failure> {
     for flag in args.without_effect() {
         let version = args.version();
@@ -33,7 +34,10 @@ pub(crate) async fn connect(
             let _ = writeln!(std::io::stderr(), "{now} {arrow} {packet:?}");
         }));
     }
-    let connected = options.connect().await;
+    let connected = tokio::select! {
+        connected = options.connect() => connected,
+        () = signals.next() => return Err(failed("ended by a signal before it was connected")),
+    };
     let (client, events, connected) =
         connected.map_err(|error| not_connected(&args.endpoint(), &error))?;
     status.done("Connected");

@@ -1,7 +1,7 @@
 //! Retained Messages (section 3.3.1.3): one for each topic, in the order of topics.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,10 +12,18 @@ use crate::message::Message;
 use crate::settings::{RetainedPolicy, RetainedSettings};
 use crate::time::Time;
 
+/// Deleted topics that are remembered.
+const CLEARED_MAX: usize = 1024;
+
+/// Topics in a row that do not match, after which a page looks for the next that can. Finding it
+/// takes as long as looking at several that lie in order.
+const SKIP_AFTER: usize = 8;
+
 /// The retained messages.
 pub(crate) struct Retained {
     settings: RetainedSettings,
     entries: BTreeSet<Entry>,
+    cleared: Cleared,
     bytes: u64,
     /// The topics by when they were set, if the oldest may have to give way.
     by_age: BTreeMap<u64, Arc<Message>>,
@@ -58,6 +66,33 @@ impl PartialEq for Entry {
 
 impl Eq for Entry {}
 
+/// Which topics were deleted last, and by which publish: an earlier publish that is applied later
+/// must not bring a deleted message back.
+#[derive(Default)]
+struct Cleared {
+    by_topic: BTreeMap<Arc<[u8]>, u64>,
+    order: VecDeque<(Arc<[u8]>, u64)>,
+}
+
+impl Cleared {
+    fn add(&mut self, topic: &[u8], sequence: u64) {
+        let topic: Arc<[u8]> = topic.into();
+        let latest = self.by_topic.entry(Arc::clone(&topic)).or_default();
+        *latest = sequence.max(*latest);
+        self.order.push_back((topic, sequence));
+        if self.order.len() > CLEARED_MAX
+            && let Some((topic, sequence)) = self.order.pop_front()
+            && self.by_topic.get(&topic) == Some(&sequence)
+        {
+            self.by_topic.remove(&topic);
+        }
+    }
+
+    fn is_later(&self, topic: &[u8], sequence: u64) -> bool {
+        self.by_topic.get(topic).is_some_and(|&at| at > sequence)
+    }
+}
+
 /// Some of the retained messages that match a filter.
 pub(crate) struct Page {
     pub(crate) messages: Vec<Arc<Message>>,
@@ -70,6 +105,7 @@ impl Retained {
         Self {
             settings: settings.clone(),
             entries: BTreeSet::new(),
+            cleared: Cleared::default(),
             bytes: 0,
             by_age: BTreeMap::new(),
             expiring: 0,
@@ -110,11 +146,14 @@ impl Retained {
     /// Makes a message the retained one of its topic, unless a later publish has set or deleted it
     /// already. What is at a limit gives way or is refused, as the settings say.
     pub(crate) fn set(&mut self, message: Arc<Message>, sequence: u64) -> Result<(), Refusal> {
-        self.may_set(&message)?;
-        let present = self.entries.get(message.topic_bytes());
-        if present.is_some_and(|present| present.sequence > sequence) {
+        let topic = message.topic_bytes();
+        let present = self.entries.get(topic);
+        if present.is_some_and(|present| present.sequence > sequence)
+            || self.cleared.is_later(topic, sequence)
+        {
             return Ok(());
         }
+        self.may_set(&message)?;
         self.remove(message.topic_bytes());
         let size = message.size() as u64;
         while self.count() >= self.settings.messages_max
@@ -136,13 +175,12 @@ impl Retained {
 
     /// Deletes the retained message of a topic, unless a later publish set it.
     pub(crate) fn clear(&mut self, topic: &[u8], sequence: u64) {
-        if self
-            .entries
-            .get(topic)
-            .is_some_and(|entry| entry.sequence < sequence)
-        {
-            self.remove(topic);
+        let present = self.entries.get(topic);
+        if present.is_some_and(|present| present.sequence > sequence) {
+            return;
         }
+        self.remove(topic);
+        self.cleared.add(topic, sequence);
     }
 
     fn remove(&mut self, topic: &[u8]) {
@@ -202,31 +240,105 @@ impl Retained {
         }
         let prefix = literal_prefix(filter.as_str()).as_bytes();
         let from = match after {
-            Some(after) => Bound::Excluded(after.as_bytes()),
-            None => Bound::Included(prefix),
+            Some(after) if after.as_bytes() >= prefix => Bound::Excluded(after.as_bytes()),
+            _ => Bound::Included(prefix),
         };
-        let mut last: Option<&Entry> = None;
-        let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
-        for (scanned, entry) in entries.enumerate() {
-            if !entry.message.topic_bytes().starts_with(prefix) {
-                return Page {
-                    messages,
-                    next: None,
-                };
+        let mut entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+        let mut last = after.unwrap_or_default();
+        let (mut scanned, mut misses) = (0, 0);
+        while let Some(entry) = entries.next() {
+            let topic = entry.message.topic();
+            if !topic.as_str().as_bytes().starts_with(prefix) {
+                break;
             }
             if messages.len() >= messages_max || scanned >= scanned_max {
-                let next = last.map(|last| last.message.topic().as_str().into());
-                return Page { messages, next };
+                return Page {
+                    messages,
+                    next: Some(last.into()),
+                };
             }
-            last = Some(entry);
-            if is_meant(entry) && filter.matches(entry.message.topic()) {
-                messages.push(Arc::clone(&entry.message));
+            last = topic.as_str();
+            scanned += 1;
+            if filter.matches(topic) {
+                misses = 0;
+                if is_meant(entry) {
+                    messages.push(Arc::clone(&entry.message));
+                }
+                continue;
+            }
+            misses += 1;
+            if misses < SKIP_AFTER {
+                continue;
+            }
+            misses = 0;
+            match onward(filter.as_str().as_bytes(), topic.as_str().as_bytes()) {
+                Onward::Next => {}
+                Onward::To(topic) => {
+                    let from = Bound::Included(topic.as_slice());
+                    entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+                }
+                Onward::Nowhere => break,
             }
         }
         Page {
             messages,
             next: None,
         }
+    }
+}
+
+/// Where the next topic can be that matches a filter.
+#[derive(Debug, PartialEq)]
+enum Onward {
+    /// Right behind.
+    Next,
+    /// At this text, or behind it.
+    To(Vec<u8>),
+    /// There is none.
+    Nowhere,
+}
+
+/// Where the next topic can be that matches a filter, behind one that does not. Topics lie in the
+/// order of their bytes, so that all below one level lie together, but not with the level itself:
+/// `a!` lies between `a` and `a/b`.
+fn onward(filter: &[u8], topic: &[u8]) -> Onward {
+    if topic.starts_with(b"$") && matches!(filter.first(), Some(b'+' | b'#')) {
+        return Onward::To(vec![b'$' + 1]);
+    }
+    let mut levels = topic.split(|&byte| byte == b'/');
+    // The levels that were compared, each with its slash.
+    let mut compared = 0;
+    for wanted in filter.split(|&byte| byte == b'/') {
+        let Some(level) = levels.next() else {
+            return Onward::Next;
+        };
+        if wanted == b"#" {
+            return Onward::Next;
+        }
+        if wanted == b"+" || wanted == level {
+            compared += level.len() + 1;
+            continue;
+        }
+        let above = topic.get(..compared).unwrap_or_default();
+        let mut nearest = [above, wanted].concat();
+        if nearest.as_slice() > topic {
+            return Onward::To(nearest);
+        }
+        nearest.push(b'/');
+        if nearest.as_slice() > topic {
+            return Onward::To(nearest);
+        }
+        return behind(above);
+    }
+    // All below these levels is too deep.
+    behind(topic.get(..compared).unwrap_or_default())
+}
+
+/// Behind all topics that begin with these levels.
+fn behind(levels: &[u8]) -> Onward {
+    match levels.split_last() {
+        Some((_, levels)) => Onward::To([levels, &[b'/' + 1]].concat()),
+        None => Onward::Nowhere,
     }
 }
 

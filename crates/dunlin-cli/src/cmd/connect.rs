@@ -31,8 +31,9 @@ pub(crate) struct ConnArgs {
 pub(crate) async fn run(args: &ConnArgs) -> Result<(), Failure> {
     let status = Status::new(Place::Stdout);
     let options = args.connect.client_options(&args.user_properties)?;
-    let (client, mut events, _) = session::connect(&args.connect, options, status).await?;
     let mut signals = Signals::catch()?;
+    let (client, mut events, _) =
+        session::connect(&args.connect, options, status, &mut signals).await?;
     loop {
         tokio::select! {
             () = signals.next() => {

@@ -240,8 +240,9 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
         let version = args.connect.version();
         status.warn(&format!("{flag} has no effect in MQTT {version}"));
     }
-    let (client, events, _) = session::connect(&args.connect, options, status).await?;
     let mut signals = Signals::catch()?;
+    let (client, events, _) =
+        session::connect(&args.connect, options, status, &mut signals).await?;
     let publishing = async {
         match single {
             Some(payload) => {

@@ -268,12 +268,12 @@ pub(crate) async fn run(args: &SubArgs) -> Result<Outcome, Failure> {
         status.warn(&format!("{flag} has no effect in MQTT {version}"));
     }
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
-    let connecting = session::connect(&args.connect, options, status);
+    let mut signals = Signals::catch()?;
+    let connecting = session::connect(&args.connect, options, status, &mut signals);
     let Some(connected) = until(deadline, connecting).await else {
         return Ok(Outcome::TimedOut);
     };
     let (client, events, _) = connected?;
-    let mut signals = Signals::catch()?;
     let mut subscriber = Subscriber {
         args,
         status,

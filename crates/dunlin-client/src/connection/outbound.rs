@@ -102,7 +102,8 @@ impl Outbound {
             },
             in_flight: HashMap::new(),
             again: VecDeque::new(),
-            last_id: PacketIdentifier::MIN,
+            // The next one is 1.
+            last_id: PacketIdentifier::new(u16::MAX).unwrap_or(PacketIdentifier::MIN),
             next_order: 0,
             counted: 0,
             aliases: HashMap::new(),

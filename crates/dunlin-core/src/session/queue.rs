@@ -47,9 +47,7 @@ impl Queue {
 
     /// Puts a message at the end, within the bounds of `settings`.
     pub(crate) fn push(&mut self, delivery: Delivery, settings: &QueueSettings) -> Enqueued {
-        if self.replace_last_of_topic(&delivery, settings) {
-            return Enqueued::Kept;
-        }
+        self.remove_last_of_topic(&delivery, settings);
         let size = delivery.message.size();
         if size > settings.bytes_max {
             return match settings.policy {
@@ -173,23 +171,12 @@ impl Queue {
         Some(removed)
     }
 
-    /// Puts the message in the place of an older one of its topic, if the settings want only the
-    /// newest.
-    fn replace_last_of_topic(&mut self, delivery: &Delivery, settings: &QueueSettings) -> bool {
+    /// Removes an older message of the same topic, if the settings want only the newest.
+    fn remove_last_of_topic(&mut self, delivery: &Delivery, settings: &QueueSettings) {
         let topic = delivery.message.topic();
-        if !settings.keep_last.iter().any(|rule| rule.matches(topic)) {
-            return false;
+        if settings.keep_last.iter().any(|rule| rule.matches(topic)) {
+            self.extract(|queued| queued.message.topic() == topic);
         }
-        let older = self.extract(|queued| queued.message.topic() == topic);
-        let replaces = !older.is_empty();
-        if replaces {
-            self.len += 1;
-            self.bytes += delivery.message.size();
-            self.at_most_once += usize::from(delivery.qos == QoS::AtMostOnce);
-            self.lane(priority(delivery, settings))
-                .push_back(delivery.clone());
-        }
-        replaces
     }
 }
 

@@ -70,7 +70,6 @@ fn each_identifier_has_a_request_of_its_own() {
     assert_eq!(identifiers, [7, 8]);
 }
 
-// [v5 MQTT-3.8.3-4]
 #[test]
 fn wrong_filters_are_told() {
     for line in [

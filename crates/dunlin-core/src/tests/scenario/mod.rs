@@ -57,9 +57,9 @@ macro_rules! scripts {
 }
 
 scripts! {
-    enhanced_auth { again exchange fails no_method }
-    ending {
-        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    auth {
+        exchange failure method_is_kept not_in_3x nothing_else_during_the_exchange packet_size
+        re_authentication re_authentication_fails without_a_method
     }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
@@ -77,6 +77,18 @@ scripts! {
         too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
         wrong_acknowledgements
     }
+    ending {
+        nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
+    }
+    enhanced_auth {
+        again exchange fails no_method
+    }
+    error {
+        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
+        malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
+        reason_codes reason_string_and_packet_size response_topic server_keep_alive text
+        user_properties
+    }
     publish {
         acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
         exactly_once_while_not_durable expiry_after_sending expiry_is_capped
@@ -89,6 +101,11 @@ scripts! {
         topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
         topic_limits
     }
+    queue {
+        behind_a_full_window bytes drop_newest drop_oldest expired_make_room keep_last
+        keep_last_keeps_the_bounds only_qos_2_for_an_absent_client priorities
+        qos_0_for_an_absent_client refuse slow_reader
+    }
     retain {
         as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
         not_available outlives_session plain_message_changes_nothing receive_maximum removed
@@ -100,6 +117,12 @@ scripts! {
         ends_with_its_connection expires expires_3x expiry_in_disconnect kept
         publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
         versions_share_a_session
+    }
+    shared {
+        access dollar_topics durable_group durable_group_takes_back filters full_and_away
+        last_member_ends member_ends_its_session negative_acknowledgement no_local no_retained
+        one_member_each own_qos qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns
+        strategies subscribing_again
     }
     subscribe {
         again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local

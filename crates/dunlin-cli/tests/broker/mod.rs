@@ -1,0 +1,213 @@
+//! `dunlin` as processes: a broker on a free port, and clients whose output is read.
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long something that must happen may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running `dunlin serve`.
+pub struct Broker {
+    child: Child,
+    port: u16,
+}
+
+impl Broker {
+    /// Starts the broker in memory on a port that the operating system chooses.
+    pub fn start(more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+            .args(["serve", "--ephemeral", "--listen", "mqtt://127.0.0.1:0"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the broker starts");
+        let errors = child.stderr.take().expect("it is piped");
+        let mut lines = Lines::of(errors);
+        let line = lines.wait_for("listening on mqtt://127.0.0.1:");
+        let port = line
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.trim().parse().ok());
+        // Reads on in the background, so that the broker never waits for its log.
+        std::mem::forget(lines);
+        Self {
+            child,
+            port: port.expect("the line ends with the port"),
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(mut self) -> ExitStatus {
+        signal(&self.child, "TERM");
+        self.child.wait().expect("it ends")
+    }
+
+    /// Starts a client command against this broker.
+    pub fn client(&self, command: &str, args: &[&str]) -> Client {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+            .arg(command)
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(args)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the client starts");
+        let out = Lines::of(child.stdout.take().expect("it is piped"));
+        let errors = Lines::of(child.stderr.take().expect("it is piped"));
+        Client { child, out, errors }
+    }
+
+    /// Runs a client command to its end, which must be a success.
+    pub fn run(&self, command: &str, args: &[&str]) -> String {
+        let mut client = self.client(command, args);
+        let status = client.child.wait().expect("it ends");
+        let printed = client.rest();
+        assert!(status.success(), "{command} {args:?}: {status}: {printed}");
+        printed
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running client command.
+pub struct Client {
+    child: Child,
+    out: Lines,
+    errors: Lines,
+}
+
+impl Client {
+    /// Waits for a line of standard output that holds this text, and gives it.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        self.out.wait_for(text)
+    }
+
+    /// Waits until it says that it is connected or subscribed, on either output.
+    pub fn ready(mut self, text: &str) -> Self {
+        let until = Instant::now() + DEADLINE;
+        while Instant::now() < until {
+            if self.out.try_for(text) || self.errors.try_for(text) {
+                return self;
+            }
+        }
+        panic!("no {text:?}: {:?} {:?}", self.out.seen, self.errors.seen);
+    }
+
+    /// Waits for a line of standard error that holds this text, in whatever letters.
+    pub fn wait_for_error(&mut self, text: &str) -> String {
+        self.errors.wait_for(text)
+    }
+
+    /// Ends it as Ctrl-C does; gives exit code and standard output.
+    pub fn stop(self) -> (Option<i32>, String) {
+        signal(&self.child, "INT");
+        self.end()
+    }
+
+    /// Kills it as kill -9 does.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for its end; gives exit code and standard output.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("it ends");
+        (status.code(), self.rest())
+    }
+
+    fn rest(&mut self) -> String {
+        self.out.drain();
+        self.out.seen.join("\n")
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe, read by a thread.
+struct Lines {
+    receiver: Receiver<String>,
+    seen: Vec<String>,
+    checked: usize,
+}
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines() {
+                let Ok(line) = line else { return };
+                // Nobody listens any more: read on, so that the writer is not stopped.
+                let _ = sender.send(line);
+            }
+        });
+        Self {
+            receiver,
+            seen: Vec::new(),
+            checked: 0,
+        }
+    }
+
+    /// Whether one of the lines so far, or the next, holds the text; waits a moment for it.
+    fn try_for(&mut self, text: &str) -> bool {
+        if let Ok(line) = self.receiver.recv_timeout(Duration::from_millis(20)) {
+            self.seen.push(line);
+        }
+        self.seen.iter().any(|line| line.contains(text))
+    }
+
+    /// The next line, after those given before, that holds the text.
+    fn wait_for(&mut self, text: &str) -> String {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            while let Some(line) = self.seen.get(self.checked) {
+                self.checked += 1;
+                if line.contains(text) {
+                    return line.clone();
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            match self.receiver.recv_timeout(left) {
+                Ok(line) => self.seen.push(line),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no line with {text:?} in {:#?}", self.seen)
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Ok(line) = self.receiver.recv_timeout(DEADLINE) {
+            self.seen.push(line);
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
