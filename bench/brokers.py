@@ -64,7 +64,10 @@ class Broker:
 
 
 class Dunlin(Broker):
+    """Its defaults, but for the bound of its queues, as with mosquitto."""
+
     name = "dunlin"
+    QUEUE = "session.queue_messages_max=100000"
 
     def __init__(self, program):
         self.program = str(program)
@@ -72,7 +75,7 @@ class Dunlin(Broker):
     def command(self, port, directory, is_durable):
         where = ["--data-dir", str(directory / "data")] if is_durable else ["--ephemeral"]
         listen = ["--listen", f"mqtt://127.0.0.1:{port}", "--allow-anonymous"]
-        return [self.program, "serve", *where, *listen]
+        return [self.program, "serve", *where, *listen, "--set", self.QUEUE]
 
     def version(self):
         return first_line([self.program, "--version"])
@@ -165,7 +168,8 @@ class Running:
 
     def said(self):
         self.log.seek(0)
-        return " ".join(self.log.read().splitlines()[-3:]) or "no output"
+        lines = self.log.read().splitlines()
+        return lines[-1] if lines else "no output"
 
     def __exit__(self, *_):
         if self.process.poll() is None:

@@ -180,7 +180,11 @@ class Page:
                 its = [value for value in its if value]
                 if own and its:
                     own, its = statistics.median(own), statistics.median(its)
-                    cells.append(f"{own:.2f} us, {own / its:.2f} of the broker's")
+                    busy = [r["watched_cpu_seconds"] / r["seconds"] for r in results if "seconds" in r]
+                    cells.append(
+                        f"{own:.2f} us, {own / its:.2f} of the broker's; "
+                        f"broker's core {statistics.median(busy):.0%} busy"
+                    )
                 else:
                     cells.append("-")
             yield "| " + " | ".join(cells) + " |"

@@ -72,8 +72,8 @@ def held(name, title, count):
     return Row(name, title, "bytes", memory(count), digits=0)
 
 
-def routing(name, subscriptions, rows=()):
-    flags = ["routing", "--publishers", "100", "--subscribers", "50", "-S", "64"]
+def routing(name, subscriptions, rows=(), subscribers=50):
+    flags = ["routing", "--publishers", "100", "--subscribers", str(subscribers), "-S", "64"]
     flags += ["--subscriptions", str(subscriptions)]
     title = f"routing, {subscriptions} subscriptions (60 % exact, 30 % +, 10 % #)"
     return Run(name, flags, [cost(name, title), *rows])
@@ -172,6 +172,8 @@ RUNS = [
                 lambda parameters: parameters["subscriptions"],
             )
         ],
+        # Brokers bound how many one session may have.
+        subscribers=200,
     ),
     Run(
         "connect",

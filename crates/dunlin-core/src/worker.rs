@@ -133,7 +133,7 @@ impl Worker {
 }
 
 /// What an input comes with.
-pub struct Context<'a> {
+pub struct Occasion<'a> {
     /// The broker, which all workers share.
     pub broker: &'a Broker,
     /// The worker that handles the input.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dunlin_core::id::ConnectionId;
 use dunlin_core::time::Time;
-use dunlin_core::worker::{Context, Notice, Worker as CoreWorker};
+use dunlin_core::worker::{Notice, Occasion, Worker as CoreWorker};
 use slab::Slab;
 use tokio::task::spawn_local;
 use tracing::warn;
@@ -76,9 +76,9 @@ impl Worker {
     }
 
     /// Runs something of the core.
-    pub(crate) fn with_core<T>(&self, now: Time, run: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    pub(crate) fn with_core<T>(&self, now: Time, run: impl FnOnce(&mut Occasion<'_>) -> T) -> T {
         let mut core = self.core.borrow_mut();
-        let mut context = Context {
+        let mut context = Occasion {
             broker: &self.shared.broker,
             worker: &mut core,
             now,

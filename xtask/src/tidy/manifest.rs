@@ -51,6 +51,7 @@ const EDGES: [Edges; 6] = [
             "parking_lot",
             "serde",
             "slab",
+            "getrandom",
             "socket2",
             "strsim",
             "thiserror",

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running `dunlin serve`.
-pub struct Broker {
+pub(crate) struct Broker {
     child: Child,
     port: u16,
 }
 
 impl Broker {
     /// Starts the broker in memory on a port that the operating system chooses.
-    pub fn start(more: &[&str]) -> Self {
+    pub(crate) fn start(more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
             .args(["serve", "--ephemeral", "--listen", "mqtt://127.0.0.1:0"])
             .args(more)
@@ -40,18 +40,18 @@ impl Broker {
         }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub(crate) fn terminate(mut self) -> ExitStatus {
         signal(&self.child, "TERM");
         self.child.wait().expect("it ends")
     }
 
     /// Starts a client command against this broker.
-    pub fn client(&self, command: &str, args: &[&str]) -> Client {
+    pub(crate) fn client(&self, command: &str, args: &[&str]) -> Client {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
             .arg(command)
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
@@ -68,7 +68,7 @@ impl Broker {
     }
 
     /// Runs a client command to its end, which must be a success.
-    pub fn run(&self, command: &str, args: &[&str]) -> String {
+    pub(crate) fn run(&self, command: &str, args: &[&str]) -> String {
         let mut client = self.client(command, args);
         let status = client.child.wait().expect("it ends");
         let printed = client.rest();
@@ -86,7 +86,7 @@ impl Drop for Broker {
 }
 
 /// A running client command.
-pub struct Client {
+pub(crate) struct Client {
     child: Child,
     out: Lines,
     errors: Lines,
@@ -94,12 +94,12 @@ pub struct Client {
 
 impl Client {
     /// Waits for a line of standard output that holds this text, and gives it.
-    pub fn wait_for(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         self.out.wait_for(text)
     }
 
     /// Waits until it says that it is connected or subscribed, on either output.
-    pub fn ready(mut self, text: &str) -> Self {
+    pub(crate) fn ready(mut self, text: &str) -> Self {
         let until = Instant::now() + DEADLINE;
         while Instant::now() < until {
             if self.out.try_for(text) || self.errors.try_for(text) {
@@ -110,24 +110,24 @@ impl Client {
     }
 
     /// Waits for a line of standard error that holds this text, in whatever letters.
-    pub fn wait_for_error(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for_error(&mut self, text: &str) -> String {
         self.errors.wait_for(text)
     }
 
     /// Ends it as Ctrl-C does; gives exit code and standard output.
-    pub fn stop(self) -> (Option<i32>, String) {
+    pub(crate) fn stop(self) -> (Option<i32>, String) {
         signal(&self.child, "INT");
         self.end()
     }
 
     /// Kills it as kill -9 does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
     }
 
     /// Waits for its end; gives exit code and standard output.
-    pub fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().expect("it ends");
         (status.code(), self.rest())
     }

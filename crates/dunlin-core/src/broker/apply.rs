@@ -11,7 +11,7 @@ use crate::router::{Delivered, Group, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
-use crate::worker::{Context, Notice, Worker};
+use crate::worker::{Notice, Occasion, Worker};
 
 /// How often another member of a shared subscription is tried when the chosen one is gone.
 const MEMBERS_TRIED_MAX: usize = 8;
@@ -132,7 +132,7 @@ impl Broker {
     }
 
     /// Gives what a shared subscription kept while it had no member to the members that it has.
-    pub(crate) fn give_kept(&self, context: &mut Context<'_>, group: &Arc<Group<SessionRef>>) {
+    pub(crate) fn give_kept(&self, context: &mut Occasion<'_>, group: &Arc<Group<SessionRef>>) {
         for message in group.take_kept() {
             if !message.is_expired(context.now) {
                 self.give_to_group(context.worker, &message, group);

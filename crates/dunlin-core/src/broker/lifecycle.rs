@@ -12,7 +12,7 @@ use crate::session::table::TableFull;
 use crate::session::will::Will;
 use crate::session::{SessionRef, SessionState};
 use crate::time::Time;
-use crate::worker::{Context, Notice};
+use crate::worker::{Notice, Occasion};
 
 /// A session that a connection has now.
 pub(crate) struct Attachment {
@@ -46,7 +46,7 @@ impl Broker {
     /// Gives the connection the session of its client: the one that there is, or a new one.
     pub(crate) fn attach(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         attaching: &mut Attaching,
     ) -> Result<Attachment, TableFull> {
         let mut found = self.sessions.get(attaching.client_id.as_str());
@@ -86,7 +86,7 @@ impl Broker {
     /// Takes a session over from whoever has it; false if it ended meanwhile.
     fn resume(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         session: &SessionRef,
         attaching: &mut Attaching,
     ) -> bool {
@@ -118,7 +118,7 @@ impl Broker {
     /// Ends the connection's hold on its session. Nothing happens if another connection has it.
     pub(crate) fn detach(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         session: &SessionRef,
         connection: ConnectionId,
         ending: Ending,
@@ -162,7 +162,7 @@ impl Broker {
     }
 
     /// Ends a session: its subscriptions, its messages, and its connection if it has one.
-    pub(crate) fn end_session(&self, context: &mut Context<'_>, session: &SessionRef) {
+    pub(crate) fn end_session(&self, context: &mut Occasion<'_>, session: &SessionRef) {
         let (subscriptions, moving, will, connection) = {
             let mut state = session.lock();
             if state.is_ended {
@@ -208,7 +208,7 @@ impl Broker {
     }
 
     /// Publishes a will, if its client may publish it now.
-    fn publish_will(&self, context: &mut Context<'_>, will: Will) {
+    fn publish_will(&self, context: &mut Occasion<'_>, will: Will) {
         let (message, identity) =
             will.into_message(context.now, self.settings().message_expiry_max);
         let is_allowed =
@@ -228,7 +228,7 @@ impl Broker {
 
     /// Publishes the wills and ends the sessions that are due, a bounded number of them; call it
     /// again while [`Broker::poll_timeout`] is not later than now.
-    pub fn handle_timeout(&self, context: &mut Context<'_>) {
+    pub fn handle_timeout(&self, context: &mut Occasion<'_>) {
         const AT_ONCE_MAX: usize = 256;
         for _ in 0..AT_ONCE_MAX {
             let due = {
@@ -245,7 +245,7 @@ impl Broker {
         self.retained.write().expire(context.now, AT_ONCE_MAX);
     }
 
-    fn handle_due(&self, context: &mut Context<'_>, session: &SessionRef) {
+    fn handle_due(&self, context: &mut Occasion<'_>, session: &SessionRef) {
         let (will, next, has_expired) = {
             let mut state = session.lock();
             if state.is_ended || state.connection.is_some() {

@@ -7,13 +7,13 @@ use crate::broker::Ending;
 use crate::error::Violation;
 use crate::input::{CloseReason, Outcome};
 use crate::output::Output;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 impl Connection {
     /// DISCONNECT came.
     pub(super) fn handle_disconnect(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         disconnect: &Disconnect<'_>,
         out: &mut Output,
     ) -> Outcome {
@@ -44,7 +44,7 @@ impl Connection {
     /// ends [MQTT-4.13.1-1].
     pub(super) fn handle_violation(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         violation: Violation,
         out: &mut Output,
     ) -> Outcome {
@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// The Network Connection ended, or is to end because the shell cannot go on with it.
-    pub fn handle_lost(&mut self, context: &mut Context<'_>) {
+    pub fn handle_lost(&mut self, context: &mut Occasion<'_>) {
         if !matches!(self.state, State::Closed(_)) {
             self.end(context, Ending::default(), CloseReason::Lost);
         }
@@ -81,7 +81,7 @@ impl Connection {
     /// The rest of a packet did not come in the time that the shell gives it.
     pub fn handle_packet_timeout(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         out: &mut Output,
     ) -> Outcome {
         self.handle_violation(context, Violation::PacketTimeout, out)
@@ -99,7 +99,7 @@ impl Connection {
     /// The broker ends the connection, for this reason.
     pub fn close(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         reason_code: ReasonCode,
         out: &mut Output,
     ) -> Outcome {
@@ -121,7 +121,7 @@ impl Connection {
         Outcome::Close
     }
 
-    pub(super) fn end(&mut self, context: &mut Context<'_>, ending: Ending, reason: CloseReason) {
+    pub(super) fn end(&mut self, context: &mut Occasion<'_>, ending: Ending, reason: CloseReason) {
         let state = std::mem::replace(&mut self.state, State::Closed(reason));
         if let State::Connected(connected) = state {
             context

@@ -18,7 +18,7 @@ use crate::input::{Attempt, AuthenticationStep, CloseReason, Decision, Outcome};
 use crate::output::Output;
 use crate::session::will::Will;
 use crate::settings::Settings;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 /// What the client at the other end can read.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ fn attempt(connect: &Connect<'_>, step: AuthenticationStep) -> Attempt {
 impl Connection {
     pub(super) fn handle_connect(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connect: &Connect<'_>,
         out: &mut Output,
     ) -> Outcome {
@@ -130,7 +130,7 @@ impl Connection {
     /// The answer to [`Outcome::Authenticate`].
     pub fn handle_decision(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         decision: &Decision,
         out: &mut Output,
     ) -> Outcome {
@@ -211,7 +211,7 @@ impl Connection {
 
     fn accept(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         data: Option<&[u8]>,
         out: &mut Output,
     ) -> Outcome {
@@ -256,7 +256,7 @@ impl Connection {
     /// Gives the connection its session.
     fn begin(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connect: &Connect<'_>,
     ) -> Result<(Connected, bool), ReasonCode> {
         let settings = context.broker.settings();
@@ -315,7 +315,7 @@ impl Connection {
 
     fn handle_re_authentication(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         decision: &Decision,
         out: &mut Output,
     ) -> Outcome {

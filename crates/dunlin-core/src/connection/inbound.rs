@@ -12,12 +12,12 @@ use crate::message::{Draft, Message, Payload};
 use crate::output::Output;
 use crate::session::received::{Arrival, Exchange};
 use crate::settings::MqttSettings;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 impl Connected {
     pub(super) fn handle_publish(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         publish: &Publish<'_>,
         payload: Option<Bytes>,

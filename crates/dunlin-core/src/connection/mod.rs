@@ -22,7 +22,7 @@ use crate::input::{CloseReason, Outcome, keep_alive_limit};
 use crate::output::Output;
 use crate::session::SessionRef;
 use crate::time::Time;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 use connecting::Connecting;
 use topic_alias::{InboundAliases, OutboundAliases};
@@ -152,7 +152,7 @@ impl Connection {
     /// A packet came. What answers it is appended to `out`.
     pub fn handle_packet(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         packet: Packet<'_>,
         payload: Option<bytes::Bytes>,
         out: &mut Output,
@@ -209,7 +209,7 @@ impl Connection {
     /// Bytes came that are no acceptable packet.
     pub fn handle_decode_error(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         error: DecodeError,
         out: &mut Output,
     ) -> Outcome {
@@ -233,7 +233,7 @@ impl Connection {
     }
 
     /// The time that [`Connection::poll_timeout`] gave is there, or about.
-    pub fn handle_timeout(&mut self, context: &mut Context<'_>, out: &mut Output) -> Outcome {
+    pub fn handle_timeout(&mut self, context: &mut Occasion<'_>, out: &mut Output) -> Outcome {
         let timeout = context.broker.settings().mqtt.connect_timeout;
         match &mut self.state {
             State::New | State::Connecting(_) => {
@@ -257,7 +257,7 @@ impl Connection {
     /// Appends what waits for the client and may be sent now: messages to be sent again, retained
     /// messages, queued messages. True if more can be sent when there is room in `out`, or when others
     /// had their turn.
-    pub fn poll_output(&mut self, context: &mut Context<'_>, out: &mut Output) -> bool {
+    pub fn poll_output(&mut self, context: &mut Occasion<'_>, out: &mut Output) -> bool {
         match &mut self.state {
             State::Connected(connected) => connected.poll_output(context, self.id, out),
             State::New | State::Connecting(_) | State::Closed(_) => false,

@@ -18,7 +18,7 @@ use crate::session::in_flight::Progress;
 use crate::session::retained_cursor::RetainedCursor;
 use crate::stats::Stats;
 use crate::time::Time;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 /// Retained messages that are read at once, and entries that are looked at for them.
 const PAGE_MESSAGES_MAX: usize = 64;
@@ -46,7 +46,7 @@ enum Stop {
 impl Connected {
     pub(super) fn poll_output(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         out: &mut Output,
     ) -> bool {
@@ -96,7 +96,7 @@ impl Connected {
     /// too large for this connection of the client counts as delivered [MQTT-3.1.2-25].
     fn resend(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         state: &mut SessionState,
         out: &mut Output,
     ) -> Stop {
@@ -130,7 +130,7 @@ impl Connected {
 
     fn send_queued(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         state: &mut SessionState,
         out: &mut Output,
     ) -> Stop {
@@ -160,7 +160,7 @@ impl Connected {
     /// client [MQTT-3.1.2-25].
     fn send_first(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         state: &mut SessionState,
         delivery: Delivery,
         out: &mut Output,
@@ -249,7 +249,7 @@ impl Connected {
     /// Sends the next page of the retained messages that a subscription asked for.
     fn send_retained(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         mut cursor: RetainedCursor,
         room: usize,
@@ -372,7 +372,7 @@ impl Connected {
     }
 
     /// Begins to send unacknowledged messages again, if it is time.
-    pub(super) fn resend_when_due(&mut self, context: &mut Context<'_>) {
+    pub(super) fn resend_when_due(&mut self, context: &mut Occasion<'_>) {
         if self.resend_at.is_some_and(|at| at <= context.now) {
             self.resend_at = None;
             self.resend_from = Some(0);

@@ -14,12 +14,12 @@ use crate::router::Grant;
 use crate::session::retained_cursor::RetainedCursor;
 use crate::session::subscriptions::Subscription;
 use crate::settings::MqttSettings;
-use crate::worker::Context;
+use crate::worker::Occasion;
 
 impl Connected {
     pub(super) fn handle_subscribe(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         subscribe: &Subscribe<'_>,
         out: &mut Output,
@@ -49,7 +49,7 @@ impl Connected {
     /// Makes one subscription, and gives the code that grants it.
     fn subscribe(
         &self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         request: &SubscriptionRequest<'_>,
         subscription: Subscription,
@@ -101,7 +101,7 @@ impl Connected {
     /// From now on the retained messages that match are sent (section 3.3.1.3).
     fn begin_retained(
         &self,
-        context: &Context<'_>,
+        context: &Occasion<'_>,
         connection: ConnectionId,
         filter: &str,
         qos: QoS,
@@ -122,7 +122,7 @@ impl Connected {
 
     pub(super) fn handle_unsubscribe(
         &mut self,
-        context: &mut Context<'_>,
+        context: &mut Occasion<'_>,
         connection: ConnectionId,
         unsubscribe: &Unsubscribe<'_>,
         out: &mut Output,

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::storage::{MemoryStorage, Storage, Stored};
 use crate::time::Time;
-use crate::worker::{Context, Notice, Worker};
+use crate::worker::{Notice, Occasion, Worker};
 
 /// What becomes of publishes that must be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl World {
             peer.connection.version(),
             peer.connection.limits(&self.broker),
         );
-        let mut context = Context {
+        let mut context = Occasion {
             broker: &self.broker,
             worker: &mut self.workers[peer.worker],
             now: self.now,
@@ -263,10 +263,10 @@ impl World {
     fn with<T>(
         &mut self,
         id: ConnectionId,
-        call: impl FnOnce(&mut Connection, &mut Context<'_>, &mut Output) -> T,
+        call: impl FnOnce(&mut Connection, &mut Occasion<'_>, &mut Output) -> T,
     ) -> T {
         let peer = self.peers.get_mut(&id).expect("a connection that exists");
-        let mut context = Context {
+        let mut context = Occasion {
             broker: &self.broker,
             worker: &mut self.workers[peer.worker],
             now: self.now,
@@ -506,7 +506,7 @@ impl World {
             self.settle(id);
         }
         if is_due(self.broker.poll_timeout()) {
-            let mut context = Context {
+            let mut context = Occasion {
                 broker: &self.broker,
                 worker: &mut self.workers[0],
                 now,

@@ -95,6 +95,33 @@ pub(crate) struct Outcome {
     pub(crate) is_interrupted: bool,
 }
 
+#[cfg(test)]
+impl Outcome {
+    /// Of a run in which nothing happened.
+    pub(crate) fn empty() -> Self {
+        Self {
+            clients: 0,
+            connected: 0,
+            failed: 0,
+            closed: 0,
+            connect_seconds: 0.0,
+            connect_cpu_seconds: None,
+            seconds: 0.0,
+            measured: Totals::default(),
+            watched_cpu_seconds: None,
+            own_cpu_seconds: None,
+            memory: None,
+            histogram: histogram(),
+            samples: Vec::new(),
+            tally: Tally::default(),
+            lost: 0,
+            unacknowledged: 0,
+            first_error: None,
+            is_interrupted: false,
+        }
+    }
+}
+
 /// Runs a plan. `watched` is a process, such as the broker, whose CPU time and memory are read;
 /// `observe` is called several times a second.
 ///

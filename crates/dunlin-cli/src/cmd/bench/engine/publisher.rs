@@ -144,3 +144,6 @@ impl Publisher {
         self.next_packet_id = packet_id.next();
     }
 }
+
+#[cfg(test)]
+mod tests;

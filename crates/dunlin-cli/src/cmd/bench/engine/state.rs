@@ -619,6 +619,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
