@@ -54,7 +54,7 @@ fn mqtt(mqtt: &config::MqttConfig) -> MqttSettings {
         retain_available: mqtt.retain_available,
         wildcard_subscription_available: mqtt.wildcard_subscription_available,
         shared_subscription_available: mqtt.shared_subscription_available,
-        response_information: String::new(),
+        response_information: mqtt.response_information.clone(),
         resend_interval: mqtt.resend_interval,
     }
 }

@@ -96,6 +96,15 @@ impl FromValue for PathBuf {
     }
 }
 
+impl FromValue for String {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl FromValue for Bind {
     fn from_value(value: &Value) -> Option<Self> {
         match value {

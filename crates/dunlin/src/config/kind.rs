@@ -16,6 +16,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// The path of a directory.
     Directory,
+    /// A text that can be a part of a topic name.
+    Text,
     /// The URL of an address to listen on.
     Bind,
     /// A topic filter, not of a shared subscription.
@@ -63,6 +65,7 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Self::Directory => "the path of a directory".to_owned(),
+            Self::Text => "a text without +, # or U+0000".to_owned(),
             Self::Bind => "a URL such as \"mqtt://0.0.0.0:1883\"".to_owned(),
             Self::TopicFilter => "a topic filter such as \"sensors/+/state\"".to_owned(),
             Self::SharedFilter => {
@@ -98,6 +101,7 @@ impl Kind {
             self,
             Self::Word(_)
                 | Self::Directory
+                | Self::Text
                 | Self::Bind
                 | Self::TopicFilter
                 | Self::SharedFilter

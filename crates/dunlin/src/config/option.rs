@@ -417,6 +417,14 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "mqtt.response_information",
+        kind: Kind::Text,
+        default: "\"\"",
+        doc: "What a 5.0 client that asks for Response Information is given, usually the beginning of \
+              its response topics, with %c for its client identifier; empty gives none.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "mqtt.resend_interval_s",
         kind: Kind::Integer {
             min: 0,

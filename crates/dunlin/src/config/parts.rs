@@ -142,6 +142,9 @@ pub struct MqttConfig {
     pub wildcard_subscription_available: bool,
     /// Shared Subscription Available.
     pub shared_subscription_available: bool,
+    /// What a client that asks for Response Information is given, with `%c` for its client
+    /// identifier; empty gives none.
+    pub response_information: String,
     /// After how long an unacknowledged message is sent again to a connected 3.x client; `None` is
     /// never.
     pub resend_interval: Option<Duration>,
@@ -166,6 +169,7 @@ impl MqttConfig {
             retain_available: take(settings, "mqtt.retain_available"),
             wildcard_subscription_available: take(settings, "mqtt.wildcard_subscription_available"),
             shared_subscription_available: take(settings, "mqtt.shared_subscription_available"),
+            response_information: take(settings, "mqtt.response_information"),
             resend_interval: seconds_unless(settings, "mqtt.resend_interval_s", 0),
         }
     }

@@ -22,6 +22,7 @@ pub(super) enum Value {
     Integer(u64),
     Word(&'static str),
     Directory(String),
+    Text(String),
     Bind(Bind),
     Filter(TopicFilterBuf),
     Pattern(SharePattern),
@@ -46,7 +47,7 @@ impl fmt::Display for Value {
             Self::Bool(value) => value.fmt(f),
             Self::Integer(value) => value.fmt(f),
             Self::Word(text) => quoted(f, text),
-            Self::Directory(text) => quoted(f, text),
+            Self::Directory(text) | Self::Text(text) => quoted(f, text),
             Self::Bind(bind) => quoted(f, &bind.to_string()),
             Self::Filter(filter) => quoted(f, filter.as_str()),
             Self::Pattern(pattern) => quoted(f, pattern.as_str()),
@@ -320,6 +321,10 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
         Kind::SharePattern => SharePattern::parse(text)
             .map(Value::Pattern)
             .map_err(ToOwned::to_owned),
+        Kind::Text if text.contains(['+', '#', '\0']) => {
+            Err("the text holds no +, # or U+0000".to_owned())
+        }
+        Kind::Text => Ok(Value::Text(text.to_owned())),
         _ if text.contains('\0') => Err("a path holds no U+0000".to_owned()),
         _ => Ok(Value::Directory(text.to_owned())),
     }

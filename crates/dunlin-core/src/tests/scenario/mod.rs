@@ -71,11 +71,16 @@ scripts! {
         too_many_sessions user_name_and_password
     }
     delivery {
-        at_least_once exactly_once in_flight_of_3x negative_acknowledgements no_resend_timer
-        order_of_repeats qos_0_behind_a_full_window receive_maximum
-        receive_maximum_of_the_next_connection repeats_before_what_waited resend_timer slow_reader
-        too_large_for_the_client too_large_for_the_next_connection unknown_acknowledgements
-        wrong_acknowledgements
+        at_least_once dup_is_per_hop every_match exactly_once identifiers in_flight_max
+        in_flight_of_3x in_order maximum_packet_size message_expiry
+        message_expiry_behind_a_full_window negative_acknowledgements no_expiry_once_sent
+        no_resend_timer no_topic_aliases not_sent_again_while_connected order_of_repeats properties
+        properties_between_versions pubrels_in_order qos_0_behind_a_full_window qos_1 qos_2
+        receive_maximum receive_maximum_of_the_next_connection receive_maximum_on_resumption
+        refused_by_the_client repeats_before_what_waited resend_interval resend_timer
+        resumed_in_order slow_reader subscription_identifiers too_large_for_the_client
+        too_large_for_the_next_connection topic_alias_too_large topic_aliases topic_aliases_end
+        unknown_acknowledgements wrong_acknowledgements
     }
     ending {
         nothing_follows_disconnect ping problems_not_wanted reason_string_that_does_not_fit
@@ -84,22 +89,25 @@ scripts! {
         again exchange fails no_method
     }
     error {
-        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest
-        malformed no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
+        answers_and_packet_size disconnect fields in_pieces keep_alive keep_alive_longest malformed
+        no_problem_information nothing_behind packet_in_time packets_of_a_server pingreq
         reason_codes reason_string_and_packet_size response_topic server_keep_alive text
         user_properties
     }
     publish {
-        acknowledged_by_qos dup_is_not_passed_on exactly_once exactly_once_over_reconnect
-        exactly_once_while_not_durable expiry_after_sending expiry_is_capped
-        identifier_is_new_after_puback large_payload maximum_qos maximum_qos_0 message_expiry
-        no_matching_subscribers no_topic_alias not_authorized not_durable_is_not_acknowledged
-        order_of_acknowledgements order_of_messages packet_above_the_brokers_maximum
-        properties_pass_unaltered receive_maximum_of_the_broker receive_maximum_while_not_durable
-        subscription_identifier_from_a_client sys_topics_are_the_brokers
-        topic_alias_above_the_maximum topic_alias_and_packet_size
-        topic_alias_ends_with_the_connection topic_alias_to_the_broker topic_alias_to_the_client
-        topic_limits
+        acknowledged_by_qos acknowledged_in_order answers dup_is_not_passed_on exactly_once
+        exactly_once_over_reconnect exactly_once_while_not_durable expiry_after_sending
+        expiry_is_capped forbidden identifier_is_new_after_puback large_payload malformed
+        malformed_properties maximum_qos maximum_qos_0 message_expiry no_matching_subscribers
+        no_problem_information no_topic_alias no_topic_aliases not_authorized
+        not_durable_is_not_acknowledged not_stored order_of_acknowledgements order_of_messages
+        packet_above_the_brokers_maximum packet_too_large properties_pass_unaltered
+        qos_1_identifier_is_new_again qos_2_exactly_once qos_2_over_reconnects receive_maximum
+        receive_maximum_of_the_broker receive_maximum_while_not_durable
+        receive_maximum_while_they_wait subscription_identifier_from_a_client
+        sys_topics_are_the_brokers topic_alias_above_the_maximum topic_alias_and_packet_size
+        topic_alias_ends_with_the_connection topic_alias_of_a_repeat topic_alias_to_the_broker
+        topic_alias_to_the_client topic_aliases topic_aliases_end topic_limits unknown_identifiers
     }
     queue {
         behind_a_full_window bytes drop_newest drop_oldest expired_make_room keep_last

@@ -104,6 +104,7 @@ fn another_value(record: &OptionRecord) -> String {
         Kind::List { .. } if record.path == "listener" => "mqtt://[::1]:1".to_owned(),
         Kind::List { example, .. } => example.to_owned(),
         Kind::Directory => "elsewhere".to_owned(),
+        Kind::Text => "answers/%c".to_owned(),
         other => panic!("{} has a kind for lists alone: {other:?}", record.path),
     }
 }
