@@ -119,6 +119,10 @@ impl Retained {
 
     /// Whether a message can become the retained one of its topic.
     pub(crate) fn may_set(&self, message: &Message) -> Result<(), Refusal> {
+        self.may_replace(self.entries.get(message.topic_bytes()), message)
+    }
+
+    fn may_replace(&self, replaced: Option<&Entry>, message: &Message) -> Result<(), Refusal> {
         let payload = message.payload();
         if payload.is_empty() {
             return Ok(());
@@ -132,7 +136,6 @@ impl Retained {
         if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
             return Ok(());
         }
-        let replaced = self.entries.get(message.topic_bytes());
         let freed = replaced.map_or(0, |entry| entry.message.size() as u64);
         let is_full = (replaced.is_none() && self.count() >= self.settings.messages_max)
             || self.bytes - freed + message.size() as u64 > self.settings.bytes_max;
@@ -153,8 +156,10 @@ impl Retained {
         {
             return Ok(());
         }
-        self.may_set(&message)?;
-        self.remove(message.topic_bytes());
+        self.may_replace(present, &message)?;
+        if present.is_some() {
+            self.remove(topic);
+        }
         let size = message.size() as u64;
         while self.count() >= self.settings.messages_max
             || self.bytes + size > self.settings.bytes_max

@@ -4,6 +4,8 @@
 //! [`tree`]. The router holds no lock; a shared subscription has a short one of its own, since
 //! choosing a member changes it.
 
+mod few;
+mod label;
 mod list;
 mod route;
 mod shared;
@@ -18,7 +20,6 @@ use dunlin_codec::{QoS, Share, TopicFilter, TopicName};
 
 use crate::settings::SharedSettings;
 use list::Subscribers;
-#[allow(unused_imports, reason = "their user, the broker, is not written yet")]
 pub(crate) use route::{Delivered, Identifiers, Route, Target};
 pub(crate) use shared::Group;
 use table::Table;

@@ -1,8 +1,10 @@
 //! The subscription tree: filters with wildcards, by their levels.
 //!
-//! The nodes lie in one store and name each other by number. A child for the text of a level is found
-//! in one table for the whole tree; the child for `+` and the subscribers behind `#` stand in the
-//! node itself. Nothing here recurses, so that neither a filter nor a name can be too deep.
+//! The nodes lie in one store and name each other by number. A child that stands for a text is found
+//! in one table for the whole tree, by the first of its levels; the child for `+` and the subscribers
+//! behind `#` stand in the node itself. Levels that no other filter branches off from share a node, so
+//! that a filter takes one node or two however deep it is. Nothing here recurses, so that neither a
+//! filter nor a name can be too deep.
 
 use std::mem;
 
@@ -10,10 +12,12 @@ use ahash::RandomState;
 use dunlin_codec::{TopicFilter, TopicName};
 
 use super::Subscriber;
+use super::few::Few;
+use super::label::Label;
 use super::list::Subscribers;
 use super::table::Table;
 
-/// The number of the node that stands for no level yet; as a child's number: there is none.
+/// The number of the node that stands for no level; as a child's number: there is none.
 const ROOT: u32 = 0;
 
 /// Nodes that are allocated together, so that the store does not move all when it grows.
@@ -22,7 +26,7 @@ const CHUNK: usize = 128;
 /// All filters with wildcards.
 pub(super) struct Tree<S> {
     nodes: Nodes<S>,
-    /// Numbers of the nodes that stand for a text, by parent and text.
+    /// Numbers of the nodes whose first level is a text, by parent and that text.
     children: Table<u32>,
 }
 
@@ -31,12 +35,13 @@ pub(super) struct Tree<S> {
 pub(super) const NODE_BYTES: usize = size_of::<Node<std::rc::Rc<u8>>>();
 
 struct Node<S> {
-    /// The text of the level; of no use in the root and in a child for `+`.
-    level: Level,
+    /// The levels from the parent to here, one at least; `+` may be among them. Of no use in the
+    /// root.
+    label: Label,
     parent: u32,
-    /// The child for `+`, or [`ROOT`].
+    /// The child whose first level is `+`, or [`ROOT`].
     plus: u32,
-    /// How many children stand for a text.
+    /// How many children begin with a text.
     texts: u32,
     /// Who subscribes to the filter that ends here.
     here: Subscribers<S>,
@@ -65,7 +70,7 @@ impl<S: Subscriber> Tree<S> {
         self.nodes.count
     }
 
-    /// Nodes that stand for a text.
+    /// Nodes that begin with a text.
     #[cfg(test)]
     pub(super) const fn child_count(&self) -> usize {
         self.children.len()
@@ -83,114 +88,136 @@ impl<S: Subscriber> Tree<S> {
         }
         // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
         let is_dollar = topic.is_dollar();
-        let (mut first, mut second) = (Few::default(), Few::default());
-        let (mut reached, mut next) = (&mut first, &mut second);
-        reached.push(ROOT);
-        for level in topic.levels() {
-            let level_hash = hash_level(hasher, level.as_bytes());
-            for id in reached.iter() {
-                let node = self.nodes.get(id);
-                if node.texts > 0
-                    && let Some(child) = self.child(id, level, level_hash)
-                {
-                    next.push(child);
-                }
-                if id == ROOT && is_dollar {
-                    continue;
-                }
-                if node.plus != ROOT {
-                    next.push(node.plus);
-                }
+        let mut levels = Levels::new(topic, hasher);
+        // Each node stands at one depth, so it is reached once at most.
+        let mut reached: Few<(u32, usize), 16> = Few::new((ROOT, 0));
+        reached.push((ROOT, 0));
+        while let Some((id, depth)) = reached.pop() {
+            let node = self.nodes.get(id);
+            let has_wildcards = id != ROOT || !is_dollar;
+            if has_wildcards {
+                // `#` matches the level above it as well (section 4.7.1.2).
                 found(&node.below);
             }
-            reached.clear();
-            mem::swap(&mut reached, &mut next);
-            if reached.is_empty() {
-                return;
+            let Some(level) = levels.at(depth) else {
+                found(&node.here);
+                continue;
+            };
+            if has_wildcards && node.plus != ROOT {
+                let rest = self.nodes.get(node.plus).label.rest();
+                if let Some(depth) = levels.follow(rest, depth + 1) {
+                    reached.push((node.plus, depth));
+                }
             }
-        }
-        for id in reached.iter() {
-            let node = self.nodes.get(id);
-            found(&node.here);
-            // `#` matches the level above it as well (section 4.7.1.2).
-            found(&node.below);
+            if node.texts > 0
+                && let Some(child) = self.child(id, level.text, level.hash)
+            {
+                let rest = self.nodes.get(child).label.rest();
+                if let Some(depth) = levels.follow(rest, depth + 1) {
+                    reached.push((child, depth));
+                }
+            }
         }
     }
 
-    fn child(&self, parent: u32, level: &str, level_hash: u64) -> Option<u32> {
+    /// The child whose first level is this text.
+    fn child(&self, parent: u32, first: &[u8], first_hash: u64) -> Option<u32> {
         self.children
-            .find(hash_child(parent, level_hash), |&id| {
+            .find(hash_child(parent, first_hash), |&id| {
                 let node = self.nodes.get(id);
-                node.parent == parent && node.level.as_bytes() == level.as_bytes()
+                node.parent == parent && node.label.first() == first
             })
             .copied()
     }
 
+    /// The child that a filter goes on with.
+    fn child_for(&self, parent: u32, path: &[u8], hasher: &RandomState) -> Option<u32> {
+        match first_level(path) {
+            b"+" => Some(self.nodes.get(parent).plus).filter(|&id| id != ROOT),
+            first => self.child(parent, first, hash_level(hasher, first)),
+        }
+    }
+
     /// Where the subscribers to a filter stand, if it is here.
     pub(super) fn find(&self, filter: TopicFilter<'_>, hasher: &RandomState) -> Option<Place> {
+        let (mut path, is_below) = path_of(filter);
         let mut node = ROOT;
-        for level in filter.levels() {
-            node = match level {
-                "#" => {
-                    return Some(Place {
-                        node,
-                        is_below: true,
-                    });
-                }
-                "+" => Some(self.nodes.get(node).plus).filter(|&id| id != ROOT)?,
-                _ => self.child(node, level, hash_level(hasher, level.as_bytes()))?,
+        while let Some(text) = path {
+            node = self.child_for(node, text, hasher)?;
+            let label = self.nodes.get(node).label.as_bytes();
+            path = match text.strip_prefix(label)? {
+                [] => None,
+                [b'/', rest @ ..] => Some(rest),
+                _ => return None,
             };
         }
-        Some(Place {
-            node,
-            is_below: false,
-        })
+        Some(Place { node, is_below })
     }
 
     /// Where the subscribers to a filter are to stand.
     pub(super) fn make(&mut self, filter: TopicFilter<'_>, hasher: &RandomState) -> Place {
+        let (mut path, is_below) = path_of(filter);
         let mut node = ROOT;
-        for level in filter.levels() {
-            node = match level {
-                "#" => {
-                    return Place {
-                        node,
-                        is_below: true,
-                    };
-                }
-                "+" => self.make_plus(node),
-                _ => self.make_child(node, level, hasher),
+        while let Some(text) = path {
+            let Some(child) = self.child_for(node, text, hasher) else {
+                let id = self.nodes.insert(Node::new(node, Label::new(text)));
+                self.link(id, hasher);
+                return Place { node: id, is_below };
             };
+            let label = self.nodes.get(child).label.as_bytes();
+            let common = common_levels(label, text);
+            node = if common < label.len() {
+                self.split(child, common, hasher)
+            } else {
+                child
+            };
+            path = text.get(common + 1..);
         }
-        Place {
-            node,
-            is_below: false,
-        }
+        Place { node, is_below }
     }
 
-    fn make_plus(&mut self, parent: u32) -> u32 {
-        let there = self.nodes.get(parent).plus;
-        if there != ROOT {
-            return there;
+    /// Enters a node with its parent.
+    fn link(&mut self, id: u32, hasher: &RandomState) {
+        let node = self.nodes.get(id);
+        let parent = node.parent;
+        if node.label.first() == b"+" {
+            self.nodes.get_mut(parent).plus = id;
+            return;
         }
-        let id = self.nodes.insert(Node::new(parent, Level::default()));
-        self.nodes.get_mut(parent).plus = id;
-        id
-    }
-
-    fn make_child(&mut self, parent: u32, level: &str, hasher: &RandomState) -> u32 {
-        let level_hash = hash_level(hasher, level.as_bytes());
-        if let Some(there) = self.child(parent, level, level_hash) {
-            return there;
-        }
-        let id = self.nodes.insert(Node::new(parent, Level::new(level)));
         let nodes = &self.nodes;
-        self.children
-            .insert(hash_child(parent, level_hash), id, |&id| {
-                hash_node(nodes.get(id), hasher)
-            });
+        let hash_of = |&id: &u32| hash_node(nodes.get(id), hasher);
+        self.children.insert(hash_of(&id), id, hash_of);
         self.nodes.get_mut(parent).texts += 1;
-        id
+    }
+
+    /// Removes a node from its parent.
+    fn unlink(&mut self, id: u32, hasher: &RandomState) {
+        let parent = self.nodes.get(id).parent;
+        if self.nodes.get(parent).plus == id {
+            self.nodes.get_mut(parent).plus = ROOT;
+            return;
+        }
+        let nodes = &self.nodes;
+        let hash_of = |&id: &u32| hash_node(nodes.get(id), hasher);
+        self.children
+            .remove(hash_of(&id), |&other| other == id, hash_of);
+        self.nodes.get_mut(parent).texts -= 1;
+    }
+
+    /// Puts a new node above a node, for the first `length` bytes of its label.
+    fn split(&mut self, id: u32, length: usize, hasher: &RandomState) -> u32 {
+        self.unlink(id, hasher);
+        let node = self.nodes.get(id);
+        let label = node.label.as_bytes();
+        let upper = Label::new(label.get(..length).unwrap_or_default());
+        let lower = Label::new(label.get(length + 1..).unwrap_or_default());
+        let above = self.nodes.insert(Node::new(node.parent, upper));
+        let node = self.nodes.get_mut(id);
+        node.label = lower;
+        node.parent = above;
+        self.link(above, hasher);
+        self.link(id, hasher);
+        above
     }
 
     pub(super) fn at_mut(&mut self, place: Place) -> &mut Subscribers<S> {
@@ -206,19 +233,8 @@ impl<S: Subscriber> Tree<S> {
     pub(super) fn prune(&mut self, place: Place, hasher: &RandomState) {
         let mut id = place.node;
         while id != ROOT && self.nodes.get(id).is_idle() {
-            let node = self.nodes.get(id);
-            let parent = node.parent;
-            if self.nodes.get(parent).plus == id {
-                self.nodes.get_mut(parent).plus = ROOT;
-            } else {
-                let nodes = &self.nodes;
-                self.children.remove(
-                    hash_node(node, hasher),
-                    |&other| other == id,
-                    |&id| hash_node(nodes.get(id), hasher),
-                );
-                self.nodes.get_mut(parent).texts -= 1;
-            }
+            let parent = self.nodes.get(id).parent;
+            self.unlink(id, hasher);
             self.nodes.remove(id);
             id = parent;
         }
@@ -226,9 +242,9 @@ impl<S: Subscriber> Tree<S> {
 }
 
 impl<S: Subscriber> Node<S> {
-    fn new(parent: u32, level: Level) -> Self {
+    fn new(parent: u32, label: Label) -> Self {
         Self {
-            level,
+            label,
             parent,
             plus: ROOT,
             texts: 0,
@@ -239,6 +255,82 @@ impl<S: Subscriber> Node<S> {
 
     fn is_idle(&self) -> bool {
         self.texts == 0 && self.plus == ROOT && self.here.is_empty() && self.below.is_empty()
+    }
+}
+
+/// The levels of a filter without a last `#`, and whether there was one. Of `#` alone, there are none.
+fn path_of(filter: TopicFilter<'_>) -> (Option<&[u8]>, bool) {
+    let text = filter.as_str().as_bytes();
+    match text {
+        b"#" => (None, true),
+        [path @ .., b'/', b'#'] => (Some(path), true),
+        _ => (Some(text), false),
+    }
+}
+
+fn first_level(path: &[u8]) -> &[u8] {
+    path.split(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
+/// How many bytes the levels take that both begin with. The first level is known to be the same.
+fn common_levels(one: &[u8], other: &[u8]) -> usize {
+    let pairs = one
+        .split(|&byte| byte == b'/')
+        .zip(other.split(|&byte| byte == b'/'));
+    let common: usize = pairs
+        .take_while(|(one, other)| one == other)
+        .map(|(level, _)| level.len() + 1)
+        .sum();
+    common.saturating_sub(1)
+}
+
+/// The levels of a topic, found and hashed when they are first asked for: most topics are deeper than
+/// any filter that is reached.
+struct Levels<'a> {
+    known: Few<Level<'a>, 12>,
+    rest: Option<&'a [u8]>,
+    hasher: &'a RandomState,
+}
+
+#[derive(Clone, Copy)]
+struct Level<'a> {
+    text: &'a [u8],
+    hash: u64,
+}
+
+impl<'a> Levels<'a> {
+    fn new(topic: TopicName<'a>, hasher: &'a RandomState) -> Self {
+        Self {
+            known: Few::new(Level { text: &[], hash: 0 }),
+            rest: Some(topic.as_str().as_bytes()),
+            hasher,
+        }
+    }
+
+    fn at(&mut self, depth: usize) -> Option<Level<'a>> {
+        while self.known.len() <= depth {
+            let rest = self.rest?;
+            let text = first_level(rest);
+            self.rest = rest.get(text.len() + 1..);
+            let hash = hash_level(self.hasher, text);
+            self.known.push(Level { text, hash });
+        }
+        self.known.get(depth)
+    }
+
+    /// The depth behind these levels of a filter, if those of the topic from `depth` on match them.
+    fn follow(&mut self, path: Option<&[u8]>, mut depth: usize) -> Option<usize> {
+        for wanted in path
+            .into_iter()
+            .flat_map(|path| path.split(|&byte| byte == b'/'))
+        {
+            let level = self.at(depth)?;
+            if wanted != b"+" && wanted != level.text {
+                return None;
+            }
+            depth += 1;
+        }
+        Some(depth)
     }
 }
 
@@ -254,44 +346,7 @@ const fn hash_child(parent: u32, level_hash: u64) -> u64 {
 }
 
 fn hash_node<S>(node: &Node<S>, hasher: &RandomState) -> u64 {
-    hash_child(node.parent, hash_level(hasher, node.level.as_bytes()))
-}
-
-/// The text of a level; a short one lies in the node.
-enum Level {
-    Short { length: u8, bytes: [u8; 14] },
-    Long(Box<LongLevel>),
-}
-
-struct LongLevel(Box<[u8]>);
-
-impl Default for Level {
-    fn default() -> Self {
-        Self::Short {
-            length: 0,
-            bytes: [0; 14],
-        }
-    }
-}
-
-impl Level {
-    fn new(text: &str) -> Self {
-        let mut bytes = [0; 14];
-        match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(text.as_bytes());
-                Self::Short { length, bytes }
-            }
-            _ => Self::Long(Box::new(LongLevel(text.as_bytes().into()))),
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Long(long) => &long.0,
-        }
-    }
+    hash_child(node.parent, hash_level(hasher, node.label.first()))
 }
 
 /// The nodes, by number.
@@ -306,7 +361,7 @@ impl<S: Subscriber> Nodes<S> {
     /// The root alone.
     fn new() -> Self {
         Self {
-            chunks: vec![vec![Node::new(ROOT, Level::default())]],
+            chunks: vec![vec![Node::new(ROOT, Label::default())]],
             free: Vec::new(),
             count: 1,
         }
@@ -349,59 +404,13 @@ impl<S: Subscriber> Nodes<S> {
     }
 
     fn remove(&mut self, id: u32) {
-        *self.get_mut(id) = Node::new(ROOT, Level::default());
+        *self.get_mut(id) = Node::new(ROOT, Label::default());
         self.free.push(id);
         self.count -= 1;
         if self.count == 1 {
-            let root = mem::replace(self.get_mut(ROOT), Node::new(ROOT, Level::default()));
+            let root = mem::replace(self.get_mut(ROOT), Node::new(ROOT, Label::default()));
             self.chunks = vec![vec![root]];
             self.free = Vec::new();
         }
-    }
-}
-
-/// A list of node numbers that takes no memory of its own while it is short.
-struct Few {
-    short: [u32; 16],
-    length: usize,
-    rest: Vec<u32>,
-}
-
-impl Default for Few {
-    fn default() -> Self {
-        Self {
-            short: [ROOT; 16],
-            length: 0,
-            rest: Vec::new(),
-        }
-    }
-}
-
-impl Few {
-    fn push(&mut self, id: u32) {
-        match self.short.get_mut(self.length) {
-            Some(place) => {
-                *place = id;
-                self.length += 1;
-            }
-            None => self.rest.push(id),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.short
-            .iter()
-            .take(self.length)
-            .chain(&self.rest)
-            .copied()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    fn clear(&mut self) {
-        self.length = 0;
-        self.rest.clear();
     }
 }

@@ -77,6 +77,36 @@ fn the_deepest_filters_and_names() {
     assert!(router.route(topic(&slashes)).is_empty());
 }
 
+#[test]
+fn a_filter_takes_no_node_for_each_level() {
+    let mut router = router();
+    let client = Client::new(1);
+    let texts = [
+        "a/+/b/c/d/e/f/#",
+        "a/+/b/c/x",
+        "a/+/b/c",
+        "a/+",
+        "a/+/b/c/d/e/f/+/+/+",
+    ];
+    let mut counts = Vec::new();
+    for text in texts {
+        router.subscribe(filter(text), &client, grant(QoS::AtMostOnce));
+        counts.push(router.tree.node_count());
+    }
+    // The root and one; then two where the second branches off, none for what ends there, one more
+    // for what ends in the middle of a node, and one behind.
+    assert_eq!(counts, [2, 4, 4, 5, 6]);
+    assert_eq!(reached(&router, "a/1/b/c/d/e/f"), [1]);
+    assert_eq!(reached(&router, "a/1/b/c/d/e"), []);
+    for text in texts {
+        assert!(router.unsubscribe(filter(text), &client));
+    }
+    assert_eq!(router.tree.node_count(), 1);
+    let deep = "+/".repeat(32_767) + "+";
+    router.subscribe(filter(&deep), &client, grant(QoS::AtMostOnce));
+    assert_eq!(router.tree.node_count(), 2);
+}
+
 /// Wildcards at every place: more nodes are reached than lie in a short list.
 #[test]
 fn all_filters_of_five_levels() {

@@ -49,11 +49,6 @@ impl Client {
         }
     }
 
-    /// QoS 1 and 2 messages that the client has not acknowledged to the end.
-    pub(crate) fn deliveries(&self) -> usize {
-        self.deliveries.len()
-    }
-
     /// Notes what the client sends.
     pub(crate) fn sends(&mut self, packet: &Packet<'_>) {
         match packet {

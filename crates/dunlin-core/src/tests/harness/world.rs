@@ -63,11 +63,6 @@ impl Peer {
         self.is_closed
     }
 
-    /// Bytes that wait for the socket.
-    pub(crate) const fn outbox_len(&self) -> usize {
-        self.out.len()
-    }
-
     /// The next packet for the client, which `see` looks at once the client has checked it; `None`
     /// if there is none.
     pub(crate) fn next_packet<T>(
@@ -159,11 +154,6 @@ impl World {
 
     pub(crate) fn peer(&mut self, id: ConnectionId) -> &mut Peer {
         self.peers.get_mut(&id).expect("a connection that exists")
-    }
-
-    /// Forgets connections that are over.
-    pub(crate) fn forget_closed(&mut self) {
-        self.peers.retain(|_, peer| !peer.is_closed);
     }
 
     /// What both workers counted.
