@@ -196,7 +196,7 @@ pub(crate) fn length_to_write(length: usize) -> Result<u32, EncodeError> {
         .ok_or(EncodeError::PacketTooLong(length))
 }
 
-/// Where the fields of a packet are written: a buffer, or a [`Counter`] to learn their length first.
+/// Where the fields of a packet are written: a buffer, or a counter to learn their length first.
 pub trait Sink {
     /// Writes bytes as they are.
     fn put(&mut self, bytes: &[u8]);

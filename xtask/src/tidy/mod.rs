@@ -42,10 +42,9 @@ pub(crate) fn report(repository: &Repository) -> Result<String> {
     let mut sizes = size::Sizes::default();
     for path in repository.tracked_files()? {
         let is_library = path.contains("/src/") && !source::is_test(&path);
-        if let Some(text) = repository.text(&path)?.filter(|_| is_library) {
-            if path.ends_with(".rs") {
-                sizes.add(&path, &text);
-            }
+        let text = repository.text(&path)?;
+        if let Some(text) = text.filter(|_| is_library && path.ends_with(".rs")) {
+            sizes.add(&path, &text);
         }
     }
     Ok(sizes.to_string())

@@ -13,7 +13,7 @@ use dunlin::config::{ConfigError, Loaded, Override, Sources};
 /// as for a file or a variable.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServeArgs {
-    /// Listen on this address, such as mqtt://0.0.0.0:1883 or mqtt://[::1]; may be repeated
+    /// Listen on this address, such as mqtt://0.0.0.0:1883 or `mqtt://[::1]`; may be repeated
     /// [default: mqtt://127.0.0.1:1883]
     #[arg(long, value_name = "URL")]
     listen: Vec<String>,
