@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the project, after installing what they need: Debian's mosquitto clients, and in
 # interop/ a Python environment and npm packages. Needs Rust, a C compiler, Python 3 and Node.js.
+# Arguments go to `cargo test`, such as a word that is in the names of the tests to run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -9,4 +10,12 @@ command -v cargo >/dev/null || {
   exit 1
 }
 ./interop/setup.sh
-DUNLIN_INTEROP=1 cargo test --workspace --quiet "$@"
+
+# Cargo prints one result for each test binary; the last line here is their sum.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+DUNLIN_INTEROP=1 cargo test --workspace --no-fail-fast --quiet "$@" </dev/null | tee "$log" || status=$?
+awk '/^test result:/ { passed += $4; failed += $6 }
+     END { printf "\n%d passed, %d failed\n", passed, failed }' "$log"
+exit "$status"

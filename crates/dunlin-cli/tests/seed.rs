@@ -115,6 +115,26 @@ fn for_which_qos_they_wait_is_configured() {
     );
 }
 
+// [v3 MQTT-4.4.0-1] [v3 MQTT-3.3.1-1] [v5 MQTT-4.4.0-1] [v5 MQTT-3.3.1-1]
+#[test]
+fn what_was_on_its_way_when_the_connection_broke_is_sent_again() {
+    let broker = Broker::start(&[]);
+    for qos in ["1", "2"] {
+        let keep = ["-t", "jobs/#", "-i", "worker", "--no-clean", "-q", qos];
+        let sub = subscriber(&broker, &keep);
+        // It no longer reads, so what is sent to it stays unacknowledged.
+        sub.signal("STOP");
+        broker.run("pub", &["-t", "jobs/1", "-m", "on its way", "-q", qos]);
+        sub.kill();
+        let mut again = keep.to_vec();
+        again.extend(["-v", "--count", "1", "--timeout", "10"]);
+        let (code, printed) = broker.client("sub", &again).end();
+        assert_eq!(code, Some(0), "{printed}");
+        assert!(printed.contains("on its way"), "{printed}");
+        assert!(printed.contains(r#""dup":true"#), "{printed}");
+    }
+}
+
 #[test]
 fn a_queue_is_served_in_turns() {
     let broker = Broker::start(&[]);
@@ -176,6 +196,27 @@ fn each_group_gets_every_message_once() {
         }
     }
     assert_eq!(seen, [1; 6]);
+}
+
+#[test]
+fn the_member_of_a_group_is_picked_at_random() {
+    // In turns, or always the same: by chance once in a billion runs.
+    const MESSAGES: usize = 30;
+    let broker = Broker::start(&[]);
+    let members = ["one", "two"].map(|id| subscriber(&broker, &["-t", "$share/g/t", "-i", id]));
+    for number in 0..MESSAGES {
+        broker.run("pub", &["-t", "t", "-m", &format!("<{number}>"), "-q", "1"]);
+    }
+    let [one, two] = members.map(|member| member.stop().1);
+    let of_one: Vec<bool> = (0..MESSAGES)
+        .map(|number| one.contains(&format!("<{number}>")))
+        .collect();
+    for (number, is_of_one) in of_one.iter().enumerate() {
+        let is_of_two = two.contains(&format!("<{number}>"));
+        assert!(is_of_two != *is_of_one, "<{number}>: {one}\n{two}");
+    }
+    let changes = of_one.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(0 < changes && changes < MESSAGES - 1, "{of_one:?}");
 }
 
 #[test]

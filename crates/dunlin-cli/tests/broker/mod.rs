@@ -120,6 +120,11 @@ impl Client {
         self.end()
     }
 
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     /// Kills it as kill -9 does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
