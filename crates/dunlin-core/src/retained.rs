@@ -38,6 +38,8 @@ struct Entry {
     message: Arc<Message>,
     /// The publish that set it.
     sequence: u64,
+    /// When it was set: subscriptions up to that number get it as a live message.
+    applied: u64,
 }
 
 impl Borrow<[u8]> for Entry {
@@ -148,7 +150,11 @@ impl Retained {
 
     /// Makes a message the retained one of its topic, unless a later publish has set or deleted it
     /// already. What is at a limit gives way or is refused, as the settings say.
-    pub(crate) fn set(&mut self, message: Arc<Message>, sequence: u64) -> Result<(), Refusal> {
+    pub(crate) fn set(
+        &mut self,
+        message: Arc<Message>,
+        (sequence, applied): (u64, u64),
+    ) -> Result<(), Refusal> {
         let topic = message.topic_bytes();
         let present = self.entries.get(topic);
         if present.is_some_and(|present| present.sequence > sequence)
@@ -174,7 +180,11 @@ impl Retained {
         if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
             self.by_age.insert(sequence, Arc::clone(&message));
         }
-        self.entries.insert(Entry { message, sequence });
+        self.entries.insert(Entry {
+            message,
+            sequence,
+            applied,
+        });
         Ok(())
     }
 
@@ -220,7 +230,7 @@ impl Retained {
     }
 
     /// The next retained messages that match a filter, in the order of topics, from the one after
-    /// `after` on: those that were set by publishes up to `as_of` and have not expired. A page ends
+    /// `after` on: those that were set up to `as_of` and have not expired. A page ends
     /// after `messages_max` of them, or when `scanned_max` were looked at.
     pub(crate) fn page(
         &self,
@@ -230,7 +240,7 @@ impl Retained {
         (messages_max, scanned_max): (usize, usize),
     ) -> Page {
         let mut messages = Vec::new();
-        let is_meant = |entry: &Entry| entry.sequence <= as_of && !entry.message.is_expired(now);
+        let is_meant = |entry: &Entry| entry.applied <= as_of && !entry.message.is_expired(now);
         if !filter.has_wildcard() {
             let entry = self.entries.get(filter.as_str().as_bytes());
             messages.extend(

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use dunlin_codec::{QoS, ReasonCode};
 
-use crate::broker::{Broker, Committed};
+use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
 use crate::message::Message;
-use crate::router::{Delivered, Group, Target};
+use crate::router::{Delivered, Group, Route, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
@@ -28,16 +28,22 @@ impl Broker {
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
     pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
-        let mut reason_code = plan.reason_code();
-        if plan.retains && self.retain(&plan.message, plan.sequence).is_err() {
-            reason_code = ReasonCode::QuotaExceeded;
-        }
-        for target in plan.route.targets.iter() {
+        let is_retained = !plan.retains || self.retain(&plan.message, plan.sequence).is_ok();
+        let route = self.present_route(worker, &plan);
+        let mut reason_code = if !is_retained {
+            ReasonCode::QuotaExceeded
+        } else if route.is_empty() {
+            // Section 3.4.2.1.
+            ReasonCode::NoMatchingSubscribers
+        } else {
+            ReasonCode::Success
+        };
+        for target in route.targets.iter() {
             if self.give(worker, &plan.message, target) == Offered::Queued(Enqueued::Refused) {
                 reason_code = ReasonCode::QuotaExceeded;
             }
         }
-        for group in plan.route.groups.iter() {
+        for group in route.groups.iter() {
             self.give_to_group(worker, &plan.message, group);
         }
         let asker = plan
@@ -49,15 +55,30 @@ impl Broker {
         Receipt { reason_code }
     }
 
+    /// Who gets the message now that it is done, which can be long after it was planned: whoever
+    /// unsubscribed meanwhile gets no more [MQTT-3.10.4-2], and whoever subscribed meanwhile and did
+    /// not find it among the retained messages gets it. Looked up behind those, lest it be missed in
+    /// both.
+    fn present_route(&self, worker: &mut Worker, plan: &PublishPlan) -> Arc<Route<SessionRef>> {
+        // What nobody was to get is not kept, so nobody can be promised it.
+        let was_for_nobody = plan.route.is_empty() && !plan.retains;
+        if was_for_nobody || plan.generation == self.routes_generation() {
+            return Arc::clone(&plan.route);
+        }
+        worker.route(self, plan.message.topic())
+    }
+
     /// Makes the message the retained one of its topic; an empty payload deletes that
     /// [MQTT-3.3.1-6].
     fn retain(&self, message: &Arc<Message>, sequence: u64) -> Result<(), Refusal> {
+        // Subscriptions from before get it over their route.
+        let applied = self.next_sequence();
         let mut retained = self.retained.write();
         if message.payload().is_empty() {
             retained.clear(message.topic_bytes(), sequence);
             return Ok(());
         }
-        retained.set(Arc::clone(message), sequence)
+        retained.set(Arc::clone(message), (sequence, applied))
     }
 
     fn give(

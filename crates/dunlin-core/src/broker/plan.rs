@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{QoS, ReasonCode};
+use dunlin_codec::QoS;
 
 use crate::access::Identity;
 use crate::broker::Broker;
@@ -30,6 +30,8 @@ pub enum Origin<'a> {
 pub struct PublishPlan {
     pub(super) message: Arc<Message>,
     pub(super) route: Arc<Route<SessionRef>>,
+    /// The generation that the route holds for.
+    pub(super) generation: u64,
     /// The place of this publish among all: see [`Broker::last_sequence`].
     pub(super) sequence: u64,
     /// Whether it becomes, or deletes, the retained message of its topic.
@@ -101,14 +103,15 @@ impl Broker {
     }
 
     fn plan(&self, worker: &mut Worker, message: Arc<Message>) -> PublishPlan {
-        // Before the route is looked up: a subscription that the route misses is then later than
-        // this number, and finds the message among the retained ones.
         let sequence = self.next_sequence();
+        // Before the route is looked up, so that a change meanwhile is seen.
+        let generation = self.routes_generation();
         let route = worker.route(self, message.topic());
         let retains = message.retain() && self.settings().mqtt.retain_available;
         PublishPlan {
             message,
             route,
+            generation,
             sequence,
             retains,
             exchange: None,
@@ -134,14 +137,5 @@ impl PublishPlan {
     /// The next step, for which everything that must be kept is kept.
     pub const fn committed(self, _: Stored, _: Forwarded) -> Committed {
         Committed { plan: self }
-    }
-
-    /// The reason code of an acknowledgement when nothing went wrong (section 3.4.2.1).
-    pub(super) fn reason_code(&self) -> ReasonCode {
-        if self.route.is_empty() {
-            ReasonCode::NoMatchingSubscribers
-        } else {
-            ReasonCode::Success
-        }
     }
 }

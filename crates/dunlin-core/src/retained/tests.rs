@@ -60,9 +60,9 @@ fn all(retained: &Retained, filter: &str) -> Vec<String> {
 #[test]
 fn there_is_one_for_each_topic_and_the_later_publish_wins() {
     let mut retained = Retained::new(&RetainedSettings::default());
-    retained.set(message("a", "one", None), 1).unwrap();
-    retained.set(message("a", "three", None), 3).unwrap();
-    retained.set(message("a", "two", None), 2).unwrap();
+    retained.set(message("a", "one", None), (1, 1)).unwrap();
+    retained.set(message("a", "three", None), (3, 3)).unwrap();
+    retained.set(message("a", "two", None), (2, 2)).unwrap();
     retained.clear(b"a", 2);
     let filter = TopicFilter::parse("a").unwrap();
     let page = retained.page(filter, None, (9, START), (9, 9));
@@ -77,9 +77,9 @@ fn there_is_one_for_each_topic_and_the_later_publish_wins() {
 fn an_earlier_publish_does_not_bring_a_deleted_message_back() {
     let mut retained = Retained::new(&RetainedSettings::default());
     retained.clear(b"a", 2);
-    retained.set(message("a", "one", None), 1).unwrap();
+    retained.set(message("a", "one", None), (1, 1)).unwrap();
     assert_eq!(retained.count(), 0);
-    retained.set(message("a", "three", None), 3).unwrap();
+    retained.set(message("a", "three", None), (3, 3)).unwrap();
     assert_eq!(retained.count(), 1);
     // What is remembered of deleted topics has a bound.
     for sequence in 4..4000_u64 {
@@ -97,8 +97,8 @@ fn an_outdated_message_is_no_trouble_at_a_limit() {
     };
     let mut retained = Retained::new(&settings);
     retained.clear(b"b", 3);
-    retained.set(message("a", "x", None), 1).unwrap();
-    assert_eq!(retained.set(message("b", "x", None), 2), Ok(()));
+    retained.set(message("a", "x", None), (1, 1)).unwrap();
+    assert_eq!(retained.set(message("b", "x", None), (2, 2)), Ok(()));
     assert_eq!(all(&retained, "#"), ["a"]);
 }
 
@@ -106,7 +106,9 @@ fn an_outdated_message_is_no_trouble_at_a_limit() {
 fn a_page_without_room_loses_nothing() {
     let mut retained = Retained::new(&RetainedSettings::default());
     for (sequence, topic) in (1..).zip(["a", "b/a", "b/b"]) {
-        retained.set(message(topic, "x", None), sequence).unwrap();
+        retained
+            .set(message(topic, "x", None), (sequence, sequence))
+            .unwrap();
     }
     let filter = TopicFilter::parse("b/+").unwrap();
     for limits in [(0, 9), (9, 0)] {
@@ -126,7 +128,9 @@ fn what_cannot_match_is_passed_over() {
         for device in 0..100 {
             sequence += 1;
             let topic = format!("site{site:02}/device{device:02}/state");
-            retained.set(message(&topic, "x", None), sequence).unwrap();
+            retained
+                .set(message(&topic, "x", None), (sequence, sequence))
+                .unwrap();
         }
     }
     // The messages of a hundred sites without looking at all ten thousand.
@@ -163,8 +167,8 @@ fn the_next_topic_that_can_match() {
 #[test]
 fn what_was_set_after_the_subscription_is_not_for_it() {
     let mut retained = Retained::new(&RetainedSettings::default());
-    retained.set(message("a", "x", None), 1).unwrap();
-    retained.set(message("b", "x", None), 2).unwrap();
+    retained.set(message("a", "x", None), (1, 1)).unwrap();
+    retained.set(message("b", "x", None), (2, 2)).unwrap();
     assert_eq!(topics(&retained, "#", 1, START, (10, 10)), ["a"]);
     assert_eq!(topics(&retained, "b", 1, START, (10, 10)), [""; 0]);
 }
@@ -174,7 +178,9 @@ fn expired_messages_are_not_given_and_go() {
     let mut retained = Retained::new(&RetainedSettings::default());
     for (sequence, topic) in (1..).zip(["a", "b", "c", "d"]) {
         let expiry = (topic != "c").then_some(10);
-        retained.set(message(topic, "x", expiry), sequence).unwrap();
+        retained
+            .set(message(topic, "x", expiry), (sequence, sequence))
+            .unwrap();
     }
     let later = START.after(Duration::from_secs(10));
     assert_eq!(topics(&retained, "#", 9, later, (10, 10)), ["c"]);
@@ -191,23 +197,25 @@ fn bounds_are_kept_as_the_policy_says() {
         ..RetainedSettings::default()
     };
     let mut refusing = Retained::new(&settings);
-    refusing.set(message("a", "x", None), 1).unwrap();
-    refusing.set(message("b", "x", None), 2).unwrap();
+    refusing.set(message("a", "x", None), (1, 1)).unwrap();
+    refusing.set(message("b", "x", None), (2, 2)).unwrap();
     assert_eq!(
-        refusing.set(message("c", "x", None), 3),
+        refusing.set(message("c", "x", None), (3, 3)),
         Err(Refusal::QuotaExceeded)
     );
-    refusing.set(message("a", "y", None), 4).unwrap();
+    refusing.set(message("a", "y", None), (4, 4)).unwrap();
     settings.policy_at_limit = RetainedPolicy::DropOldest;
     let mut dropping = Retained::new(&settings);
     for (sequence, topic) in (1..).zip(["a", "b", "a", "c"]) {
-        dropping.set(message(topic, "x", None), sequence).unwrap();
+        dropping
+            .set(message(topic, "x", None), (sequence, sequence))
+            .unwrap();
     }
     assert_eq!(all(&dropping, "#"), ["a", "c"]);
     settings.payload_bytes_max = 2;
     let mut small = Retained::new(&settings);
     assert_eq!(
-        small.set(message("a", "xyz", None), 1),
+        small.set(message("a", "xyz", None), (1, 1)),
         Err(Refusal::QuotaExceeded)
     );
 }
@@ -222,7 +230,9 @@ fn bytes_are_bounded() {
     };
     let mut retained = Retained::new(&settings);
     for (sequence, topic) in (1..).zip(["a", "b", "c"]) {
-        retained.set(message(topic, "x", None), sequence).unwrap();
+        retained
+            .set(message(topic, "x", None), (sequence, sequence))
+            .unwrap();
     }
     assert_eq!(all(&retained, "#"), ["b", "c"]);
 }
@@ -232,7 +242,9 @@ fn bytes_are_bounded() {
 fn wildcards_at_the_first_level_do_not_match_dollar_topics() {
     let mut retained = Retained::new(&RetainedSettings::default());
     for (sequence, topic) in (1..).zip(["$SYS/a", "x/a"]) {
-        retained.set(message(topic, "x", None), sequence).unwrap();
+        retained
+            .set(message(topic, "x", None), (sequence, sequence))
+            .unwrap();
     }
     assert_eq!(all(&retained, "#"), ["x/a"]);
     assert_eq!(all(&retained, "+/a"), ["x/a"]);
@@ -294,7 +306,7 @@ proptest! {
         let mut model = BTreeMap::new();
         for (sequence, (topic, is_set)) in (1..).zip(sets) {
             if is_set {
-                retained.set(message(&topic, "x", None), sequence).unwrap();
+                retained.set(message(&topic, "x", None), (sequence, sequence)).unwrap();
                 model.insert(topic, sequence);
             } else {
                 retained.clear(topic.as_bytes(), sequence);

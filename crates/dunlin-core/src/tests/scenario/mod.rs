@@ -113,7 +113,7 @@ scripts! {
     retain {
         as_published expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
         not_available outlives_session plain_message_changes_nothing receive_maximum removed
-        replaced resumes_after_reconnect stored_and_sent subscribing_again subscription_identifier
+        replaced resumes_after_reconnect set_meanwhile stored_and_sent subscribing_again subscription_identifier
         unsubscribed_meanwhile
     }
     session {
@@ -132,7 +132,7 @@ scripts! {
         again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
         no_local_of_the_next_connection not_available nothing_is_normalised overlapping
         overlapping_identifiers shared_and_plain too_many unsubscribe
-        unsubscribe_completes_deliveries user_properties_are_taken wildcards_are_supported
+        unsubscribe_completes_deliveries unsubscribed_meanwhile user_properties_are_taken wildcards_are_supported
     }
     will {
         after_keep_alive after_lost_connection after_protocol_error after_takeover delay
