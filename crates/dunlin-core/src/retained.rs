@@ -27,10 +27,8 @@ pub(crate) struct Retained {
     bytes: u64,
     /// The topics by when they were set, if the oldest may have to give way.
     by_age: BTreeMap<u64, Arc<Message>>,
-    /// How many have a Message Expiry Interval.
-    expiring: usize,
-    /// The topic up to which expired ones were looked for.
-    swept: Option<Box<[u8]>>,
+    /// Those that expire, by when they do.
+    by_expiry: BTreeMap<(Time, u64), Arc<Message>>,
 }
 
 /// A retained message. Its place follows from its topic alone.
@@ -110,8 +108,7 @@ impl Retained {
             cleared: Cleared::default(),
             bytes: 0,
             by_age: BTreeMap::new(),
-            expiring: 0,
-            swept: None,
+            by_expiry: BTreeMap::new(),
         }
     }
 
@@ -176,7 +173,9 @@ impl Retained {
             self.remove(oldest.topic_bytes());
         }
         self.bytes += size;
-        self.expiring += usize::from(message.expires_at().is_some());
+        if let Some(at) = message.expires_at() {
+            self.by_expiry.insert((at, sequence), Arc::clone(&message));
+        }
         if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
             self.by_age.insert(sequence, Arc::clone(&message));
         }
@@ -201,31 +200,26 @@ impl Retained {
     fn remove(&mut self, topic: &[u8]) {
         if let Some(entry) = self.entries.take(topic) {
             self.bytes -= entry.message.size() as u64;
-            self.expiring -= usize::from(entry.message.expires_at().is_some());
+            if let Some(at) = entry.message.expires_at() {
+                self.by_expiry.remove(&(at, entry.sequence));
+            }
             self.by_age.remove(&entry.sequence);
         }
     }
 
-    /// Drops those that expired among the next `scanned_max` in turn.
-    pub(crate) fn expire(&mut self, now: Time, scanned_max: usize) {
-        if self.expiring == 0 {
-            return;
-        }
-        let from = self.swept.take();
-        let bound = from.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let scanned: Vec<_> = self
-            .entries
-            .range::<[u8], _>((bound, Bound::Unbounded))
-            .take(scanned_max)
-            .map(|entry| Arc::clone(&entry.message))
-            .collect();
-        if scanned.len() == scanned_max {
-            self.swept = scanned.last().map(|message| message.topic_bytes().into());
-        }
-        for message in scanned {
-            if message.is_expired(now) {
-                self.remove(message.topic_bytes());
-            }
+    /// When the next one expires.
+    pub(crate) fn next_expiry(&self) -> Option<Time> {
+        self.by_expiry.first_key_value().map(|(&(at, _), _)| at)
+    }
+
+    /// Drops those that have expired, at most `dropped_max` of them.
+    pub(crate) fn expire(&mut self, now: Time, dropped_max: usize) {
+        for _ in 0..dropped_max {
+            let expired = match self.by_expiry.first_entry() {
+                Some(entry) if entry.key().0 <= now => entry.remove(),
+                _ => return,
+            };
+            self.remove(expired.topic_bytes());
         }
     }
 

@@ -223,11 +223,13 @@ impl Broker {
 
     /// When [`Broker::handle_timeout`] has something to do, if no other input comes before.
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.timers.lock().first_key_value().map(|(&(at, _), _)| at)
+        let timer = self.timers.lock().first_key_value().map(|(&(at, _), _)| at);
+        let expiry = self.retained.read().next_expiry();
+        timer.into_iter().chain(expiry).min()
     }
 
-    /// Publishes the wills and ends the sessions that are due, a bounded number of them; call it
-    /// again while [`Broker::poll_timeout`] is not later than now.
+    /// Publishes the wills, ends the sessions and drops the retained messages that are due, a bounded
+    /// number of them; call it again while [`Broker::poll_timeout`] is not later than now.
     pub fn handle_timeout(&self, context: &mut Occasion<'_>) {
         const AT_ONCE_MAX: usize = 256;
         for _ in 0..AT_ONCE_MAX {

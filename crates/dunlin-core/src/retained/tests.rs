@@ -184,10 +184,19 @@ fn expired_messages_are_not_given_and_go() {
     }
     let later = START.after(Duration::from_secs(10));
     assert_eq!(topics(&retained, "#", 9, later, (10, 10)), ["c"]);
-    for _ in 0..4 {
-        retained.expire(later, 1);
-    }
-    assert_eq!((retained.count(), retained.expiring), (1, 0));
+    assert_eq!(retained.next_expiry(), Some(later));
+    retained.expire(START, 10);
+    assert_eq!(retained.count(), 4);
+    retained.expire(later, 2);
+    assert_eq!(retained.count(), 2);
+    retained.expire(later, 2);
+    assert_eq!((retained.count(), retained.next_expiry()), (1, None));
+    // One that was replaced or deleted is no more to expire.
+    retained.set(message("a", "x", Some(10)), (5, 5)).unwrap();
+    retained.set(message("a", "y", None), (6, 6)).unwrap();
+    retained.set(message("b", "x", Some(10)), (7, 7)).unwrap();
+    retained.clear(b"b", 8);
+    assert_eq!((retained.count(), retained.next_expiry()), (2, None));
 }
 
 #[test]
