@@ -271,6 +271,10 @@ impl Connected {
         };
         let next = page.and_then(|page| {
             for message in page.messages {
+                // [MQTT-3.8.3-3]
+                if cursor.no_local && message.publisher() == session.number() {
+                    continue;
+                }
                 let delivery = retained_delivery(message, &cursor);
                 self.send_first(context, &mut state, delivery, out);
             }

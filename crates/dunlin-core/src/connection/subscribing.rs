@@ -116,6 +116,7 @@ impl Connected {
             after: None,
             as_of: context.broker.last_sequence(),
             qos,
+            no_local: subscription.options.no_local,
             identifier: subscription.identifier,
         });
     }

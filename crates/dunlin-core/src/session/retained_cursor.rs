@@ -16,6 +16,8 @@ pub(crate) struct RetainedCursor {
     pub(crate) as_of: u64,
     /// The QoS that the subscription was granted.
     pub(crate) qos: QoS,
+    /// Whether the session's own messages are left out.
+    pub(crate) no_local: bool,
     /// Its Subscription Identifier.
     pub(crate) identifier: Option<NonZeroU32>,
 }

@@ -112,7 +112,7 @@ scripts! {
     }
     retain {
         as_published expired_make_room expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
-        not_available outlives_session plain_message_changes_nothing receive_maximum removed
+        no_local not_available outlives_session plain_message_changes_nothing receive_maximum removed
         replaced resumes_after_reconnect set_meanwhile stored_and_sent subscribing_again subscription_identifier
         unsubscribed_meanwhile
     }
