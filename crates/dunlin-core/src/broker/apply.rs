@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{QoS, ReasonCode};
+use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
@@ -165,9 +165,13 @@ impl Broker {
     /// (section 4.8.2).
     pub(crate) fn give_to_others(&self, worker: &mut Worker, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
-            if let Some(group) = &delivery.group {
-                self.give_to_group(worker, &delivery.message, group);
-            }
+            let Some(group) = &delivery.group else {
+                continue;
+            };
+            // The group that there is now: a new one has come if it was without members meanwhile.
+            let filter = TopicFilter::parse(group.text()).ok();
+            let present = filter.and_then(|filter| self.group(filter));
+            self.give_to_group(worker, &delivery.message, present.as_ref().unwrap_or(group));
         }
     }
 }

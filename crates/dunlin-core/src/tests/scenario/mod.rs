@@ -124,7 +124,7 @@ scripts! {
     }
     shared {
         access dollar_topics durable_group durable_group_takes_back filters full_and_away
-        last_member_ends member_ends_its_session negative_acknowledgement no_local no_retained
+        last_member_ends made_anew member_ends_its_session negative_acknowledgement no_local no_retained
         one_member_each own_qos qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns
         strategies subscribing_again
     }
