@@ -111,10 +111,11 @@ scripts! {
         qos_0_for_an_absent_client refuse slow_reader
     }
     retain {
-        as_published expired_make_room expires handling limits limits_drop_oldest many new_message_is_not_sent_twice
-        no_local not_available outlives_session plain_message_changes_nothing receive_maximum removed
-        replaced resumes_after_reconnect set_meanwhile stored_and_sent subscribing_again subscription_identifier
-        unsubscribed_meanwhile
+        as_published expired_make_room expires handling limits limits_drop_oldest many
+        new_message_is_not_sent_twice no_local not_available outlives_session pages
+        plain_message_changes_nothing queue_limit receive_maximum removed replaced
+        resumes_after_reconnect set_meanwhile stored_and_sent subscribing_again
+        subscription_identifier unsubscribed_meanwhile
     }
     session {
         clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
@@ -124,15 +125,17 @@ scripts! {
     }
     shared {
         access dollar_topics durable_group durable_group_takes_back filters full_and_away
-        last_member_ends made_anew member_ends_its_session negative_acknowledgement no_local no_retained
-        one_member_each own_qos qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns
+        hash_client hash_topic last_member_ends least_in_flight made_anew member_ends_its_session
+        negative_acknowledgement no_local no_retained one_member_each own_qos
+        qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns share_picks_at_random
         strategies subscribing_again
     }
     subscribe {
-        again_replaces answered dollar_topics lower_qos many_filters_as_one_by_one no_local
-        no_local_of_the_next_connection not_available nothing_is_normalised overlapping
+        again_replaces answered dollar_topics identifier_fields lower_qos many_filters_as_one_by_one
+        no_local no_local_of_the_next_connection not_available nothing_is_normalised overlapping
         overlapping_identifiers shared_and_plain too_many unsubscribe
-        unsubscribe_completes_deliveries unsubscribed_meanwhile user_properties_are_taken wildcards_are_supported
+        unsubscribe_completes_deliveries unsubscribed_meanwhile user_properties_are_taken
+        wildcards_are_supported
     }
     will {
         after_keep_alive after_lost_connection after_protocol_error after_takeover delay
