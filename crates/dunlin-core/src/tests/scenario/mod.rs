@@ -111,11 +111,11 @@ scripts! {
         qos_0_for_an_absent_client refuse slow_reader
     }
     retain {
-        as_published expired_make_room expires handling limits limits_drop_oldest many
-        new_message_is_not_sent_twice no_local not_available outlives_session pages
+        as_published expired_make_room expires handling limit_of_bytes limits limits_drop_oldest
+        many new_message_is_not_sent_twice no_local not_available outlives_session pages
         plain_message_changes_nothing queue_limit receive_maximum removed replaced
         resumes_after_reconnect set_meanwhile stored_and_sent subscribing_again
-        subscription_identifier unsubscribed_meanwhile
+        subscription_identifier unsubscribed_meanwhile wildcards
     }
     session {
         clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
