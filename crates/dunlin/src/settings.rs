@@ -105,3 +105,6 @@ const fn strategy(strategy: ShareStrategy) -> Strategy {
 fn saturated(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

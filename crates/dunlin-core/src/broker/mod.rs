@@ -27,7 +27,8 @@ pub(crate) use lifecycle::{Attaching, Ending};
 
 /// The broker: the only thing that workers share.
 ///
-/// Its parts have a lock each. No two are held at once, so their order does not matter.
+/// Its parts have a lock each. No two of them are held at once, so their order does not matter; only
+/// the members of a shared subscription are locked inside the router.
 pub struct Broker {
     settings: Settings,
     access: Box<dyn Access>,

@@ -36,7 +36,8 @@ impl fmt::Debug for TopicFilterBuf {
     }
 }
 
-/// A pattern of ShareNames: `*` stands for any text, every other character for itself.
+/// A pattern of ShareNames: `*` stands for any text, every other character for itself. What it
+/// matches is the router's to say.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SharePattern(Arc<str>);
 
@@ -54,28 +55,6 @@ impl SharePattern {
             return Err("a share name holds no /, +, # or U+0000");
         }
         Ok(Self(text.into()))
-    }
-
-    /// Whether this ShareName is one that the pattern means.
-    pub fn is_match(&self, name: &str) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else {
-            return *self.0 == *name;
-        };
-        let Some(mut name) = name.strip_prefix(first) else {
-            return false;
-        };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        for part in middle.split('*') {
-            // The leftmost occurrence is enough: it leaves the most for the parts after it.
-            match name
-                .find(part)
-                .and_then(|start| name.get(start + part.len()..))
-            {
-                Some(after) => name = after,
-                None => return false,
-            }
-        }
-        name.ends_with(last)
     }
 
     /// The text.

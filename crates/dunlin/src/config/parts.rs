@@ -325,18 +325,6 @@ impl SharedConfig {
             durable_groups: take(settings, "shared.durable_groups"),
         }
     }
-
-    /// The strategy of a group: `None` is that of `$queue`, which has no share name.
-    pub fn strategy(&self, share_name: Option<&str>) -> ShareStrategy {
-        match share_name {
-            None => self.queue_strategy,
-            Some(name) => self
-                .groups
-                .iter()
-                .find(|entry| entry.group.is_match(name))
-                .map_or(self.share_strategy, |entry| entry.strategy),
-        }
-    }
 }
 
 /// Will messages.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::router::Group;
+use crate::router::shared::pattern_matches;
 use crate::settings::{FilterRule, Strategy};
 
 const SHARED: &str = "$share/workers/jobs/#";
@@ -332,5 +333,29 @@ fn the_strategy_is_that_of_the_first_pattern_that_matches() {
             strategy,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_star_in_a_pattern_stands_for_any_text() {
+    let table = [
+        ("workers", "workers", true),
+        ("workers", "workers2", false),
+        ("*", "", true),
+        ("*", "anything", true),
+        ("w*", "workers", true),
+        ("w*", "a-worker", false),
+        ("*s", "workers", true),
+        ("*s", "worker", false),
+        ("a*b*c", "abc", true),
+        ("a*b*c", "a-b-b-c", true),
+        ("a*b*c", "acb", false),
+        ("ab*ba", "aba", false),
+        ("a*a*a", "aa", false),
+        ("a**a", "aa", true),
+        ("\u{e9}*", "\u{e9}cole", true),
+    ];
+    for (pattern, name, expected) in table {
+        assert_eq!(pattern_matches(pattern, name), expected, "{pattern} {name}");
     }
 }

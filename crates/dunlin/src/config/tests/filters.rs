@@ -4,55 +4,13 @@ use super::super::{QueuePolicy, SharePattern, ShareStrategy};
 use super::{lines, set};
 
 #[test]
-fn patterns_of_share_names() {
-    let table = [
-        ("workers", "workers", true),
-        ("workers", "workers2", false),
-        ("*", "", true),
-        ("*", "anything", true),
-        ("w*", "workers", true),
-        ("w*", "a-worker", false),
-        ("*s", "workers", true),
-        ("*s", "worker", false),
-        ("a*b*c", "abc", true),
-        ("a*b*c", "a-b-b-c", true),
-        ("a*b*c", "acb", false),
-        ("ab*ba", "aba", false),
-        ("a*a*a", "aa", false),
-        ("a**a", "aa", true),
-        ("é*", "école", true),
-    ];
-    for (pattern, name, expected) in table {
-        let parsed = SharePattern::parse(pattern).unwrap();
-        assert_eq!(parsed.is_match(name), expected, "{pattern} {name}");
+fn patterns_hold_what_a_share_name_may() {
+    for right in ["workers", "*", "w*s", "\u{e9}*"] {
+        assert_eq!(SharePattern::parse(right).unwrap().as_str(), right);
     }
     for wrong in ["", "a/b", "+", "#", "a\0"] {
         assert!(SharePattern::parse(wrong).is_err(), "{wrong:?}");
     }
-}
-
-#[test]
-fn the_first_group_that_matches_gives_the_strategy() {
-    let config = set(&["shared.groups=[\
-        { group = \"jobs-*\", strategy = \"sticky\" },\
-        { group = \"*\", strategy = \"hash-topic\" }]"])
-    .unwrap();
-    assert_eq!(
-        config.shared.strategy(Some("jobs-1")),
-        ShareStrategy::Sticky
-    );
-    assert_eq!(
-        config.shared.strategy(Some("other")),
-        ShareStrategy::HashTopic
-    );
-    assert_eq!(config.shared.strategy(None), ShareStrategy::RoundRobin);
-
-    let config = set(&["shared.queue_strategy=sticky"]).unwrap();
-    assert_eq!(
-        config.shared.strategy(Some("jobs-1")),
-        ShareStrategy::Random
-    );
-    assert_eq!(config.shared.strategy(None), ShareStrategy::Sticky);
 }
 
 #[test]
