@@ -1,6 +1,6 @@
 //! Topic filters and share names in options.
 
-use super::super::{QueuePolicy, SharePattern, ShareStrategy};
+use super::super::{QueuePolicy, SharePattern};
 use super::{lines, set};
 
 #[test]
