@@ -44,7 +44,7 @@ impl fmt::Display for ClientIdentifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// The number of a session, which no other session of this process ever has. It tells a session from
+/// The number of a session, which no other session of this store ever has. It tells a session from
 /// a later one of the same client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNumber(pub(crate) u64);
@@ -52,4 +52,14 @@ pub struct SessionNumber(pub(crate) u64);
 impl SessionNumber {
     /// What stands for the publisher of messages that no client published.
     pub(crate) const NONE: Self = Self(0);
+
+    /// The session of a record that was read.
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number, for a record to be written.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
 }

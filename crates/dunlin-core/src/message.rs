@@ -28,6 +28,7 @@ pub struct Message {
     retain: bool,
     expires_at: Option<Time>,
     publisher: SessionNumber,
+    sequence: u64,
 }
 
 /// The payload of a message to be.
@@ -47,6 +48,27 @@ impl Payload<'_> {
             Self::Shared(bytes) => bytes,
         }
     }
+}
+
+/// A message in pieces, to be written down and read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageParts<'a> {
+    /// [`Message::sequence`].
+    pub sequence: u64,
+    /// The session that published it; number 0 if none did.
+    pub publisher: SessionNumber,
+    /// Topic Name.
+    pub topic: &'a str,
+    /// [`Message::forwarded_properties`].
+    pub forwarded_properties: &'a [u8],
+    /// Application Message payload.
+    pub payload: &'a [u8],
+    /// The QoS it was published at.
+    pub qos: QoS,
+    /// The RETAIN flag it was published with.
+    pub retain: bool,
+    /// When its Message Expiry Interval has passed.
+    pub expires_at: Option<Time>,
 }
 
 /// What a message is made of.
@@ -105,7 +127,52 @@ impl Message {
             retain: draft.retain,
             expires_at: expiry(now, stated, expiry_max),
             publisher,
+            sequence: 0,
         })
+    }
+
+    /// A message that was written down before.
+    pub fn from_parts(parts: &MessageParts<'_>) -> Option<Self> {
+        let topic = parts.topic.as_bytes();
+        TopicName::parse(parts.topic).ok()?;
+        let shared = parts.payload.len() >= SHARED_PAYLOAD_BYTES_MIN;
+        let inline = if shared { &[] } else { parts.payload };
+        Some(Self {
+            bytes: [topic, parts.forwarded_properties, inline].concat().into(),
+            shared: shared.then(|| Bytes::copy_from_slice(parts.payload)),
+            properties_len: u32::try_from(parts.forwarded_properties.len()).ok()?,
+            topic_len: u16::try_from(topic.len()).ok()?,
+            qos: parts.qos,
+            retain: parts.retain,
+            expires_at: parts.expires_at,
+            publisher: parts.publisher,
+            sequence: parts.sequence,
+        })
+    }
+
+    /// What has to be written down to have it again.
+    pub fn parts(&self) -> MessageParts<'_> {
+        MessageParts {
+            sequence: self.sequence,
+            publisher: self.publisher,
+            topic: std::str::from_utf8(self.topic_bytes()).unwrap_or_default(),
+            forwarded_properties: self.forwarded_properties(),
+            payload: self.payload(),
+            qos: self.qos,
+            retain: self.retain,
+            expires_at: self.expires_at,
+        }
+    }
+
+    /// The same message, with its place among all publishes.
+    pub(crate) const fn numbered(mut self, sequence: u64) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    /// The place of its publish among all; 0 before it is planned. No two messages have the same.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The same message, published at `now`.

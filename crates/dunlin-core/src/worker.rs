@@ -40,12 +40,12 @@ pub enum Notice {
 
 /// A message that the broker itself publishes: a Will Message. It takes the same steps as one of a
 /// client.
-#[derive(Clone, Debug)]
-pub struct Publication(pub(crate) Arc<Message>);
+#[derive(Debug)]
+pub struct Publication(pub(crate) Message);
 
 impl Publication {
     /// The message.
-    pub fn message(&self) -> &Arc<Message> {
+    pub const fn message(&self) -> &Message {
         &self.0
     }
 }
@@ -109,7 +109,7 @@ impl Worker {
     }
 
     pub(crate) fn publish(&mut self, message: Message) {
-        self.publications.push(Publication(Arc::new(message)));
+        self.publications.push(Publication(message));
     }
 
     /// The news that the last inputs made, in their order. Whoever gave the inputs passes them on.

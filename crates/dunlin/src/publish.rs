@@ -46,7 +46,7 @@ pub(crate) fn begin(
         .plan_publish(worker, request, Origin::Client(identity));
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
-        Ok(Err(StorageFault)) => (Err(Refusal::NotStored), None),
+        Ok(Err(_)) => (Err(Refusal::NotStored), None),
         Err(refusal) => (Err(refusal), None),
     };
     Pending {
@@ -105,7 +105,7 @@ pub(crate) fn finish_one(
             connection.acknowledge(acknowledgement, receipt, out);
             None
         }
-        (Err(StorageFault), _) => {
+        (Err(_), _) => {
             let refusal = Refusal::NotStored;
             let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
             None
@@ -135,7 +135,7 @@ pub(crate) fn begin_publication(
     let plan = shared.broker.plan_publication(worker, publication);
     match store(shared, plan) {
         Ok((plan, position)) => Some(PendingPublication { plan, position }),
-        Err(StorageFault) => None,
+        Err(_) => None,
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn finish_publication(
             let _acknowledged_to_nobody = shared.broker.apply(worker, committed);
             None
         }
-        (Err(StorageFault), _) => None,
+        (Err(_), _) => None,
         (Ok(None), _) | (_, None) => Some(PendingPublication { plan, position }),
     }
 }
@@ -164,10 +164,7 @@ fn store(
     shared: &Shared,
     plan: PublishPlan,
 ) -> Result<(PublishPlan, Option<Position>), StorageFault> {
-    let position = match plan.record() {
-        Some(record) => Some(shared.storage.append(&record)?),
-        None => None,
-    };
+    let position = shared.broker.store(&plan)?;
     Ok((plan, position))
 }
 
@@ -178,7 +175,7 @@ fn proof(
     position: Option<Position>,
 ) -> Result<Option<Stored>, StorageFault> {
     match position {
-        Some(position) => shared.storage.stored(position),
+        Some(position) => shared.broker.storage().stored(position),
         None => Ok(Stored::nothing_to_do(plan)),
     }
 }

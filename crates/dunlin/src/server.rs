@@ -68,8 +68,12 @@ impl Server {
         let workers = config.workers.count().get().min(WORKERS_MAX);
         let seed = random()?;
         let shared = Arc::new(Shared {
-            broker: Broker::new(core_settings(config), Box::new(AllowAll), seed),
-            storage: Box::new(MemoryStorage),
+            broker: Broker::new(
+                core_settings(config),
+                Box::new(AllowAll),
+                Arc::new(MemoryStorage),
+                seed,
+            ),
             authenticator,
             clock: Clock::start(),
             mailboxes: std::iter::repeat_with(Mailbox::default)

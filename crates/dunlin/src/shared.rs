@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use dunlin_core::broker::Broker;
-use dunlin_core::storage::Storage;
 use dunlin_core::worker::Notice;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,7 +16,6 @@ use crate::clock::Clock;
 /// What all workers share.
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
-    pub(crate) storage: Box<dyn Storage>,
     pub(crate) authenticator: Box<dyn Authenticator>,
     pub(crate) clock: Clock,
     /// One for each worker.

@@ -28,7 +28,7 @@ impl Broker {
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
     pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
-        let is_retained = !plan.retains || self.retain(&plan.message, plan.sequence).is_ok();
+        let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
         let route = self.present_route(worker, &plan);
         let mut reason_code = if !is_retained {
             ReasonCode::QuotaExceeded
@@ -70,7 +70,8 @@ impl Broker {
 
     /// Makes the message the retained one of its topic; an empty payload deletes that
     /// [MQTT-3.3.1-6].
-    fn retain(&self, message: &Arc<Message>, sequence: u64) -> Result<(), Refusal> {
+    fn retain(&self, message: &Arc<Message>) -> Result<(), Refusal> {
+        let sequence = message.sequence();
         // Subscriptions from before get it over their route.
         let applied = self.next_sequence();
         let mut retained = self.retained.write();

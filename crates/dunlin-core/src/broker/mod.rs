@@ -21,6 +21,7 @@ use crate::router::{Grant, Group, Route, Router};
 use crate::session::table::SessionTable;
 use crate::session::{Session, SessionRef};
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::time::Time;
 
 pub(crate) use lifecycle::{Attaching, Ending};
@@ -32,6 +33,7 @@ pub(crate) use lifecycle::{Attaching, Ending};
 pub struct Broker {
     settings: Settings,
     access: Box<dyn Access>,
+    storage: Arc<dyn Storage>,
     pub(crate) sessions: SessionTable,
     router: RwLock<Router<SessionRef>>,
     /// The router's generation, readable without its lock.
@@ -45,12 +47,18 @@ pub struct Broker {
 
 impl Broker {
     /// A broker without sessions. `seed` makes its hash tables unpredictable to clients.
-    pub fn new(settings: Settings, access: Box<dyn Access>, seed: [u64; 4]) -> Self {
+    pub fn new(
+        settings: Settings,
+        access: Box<dyn Access>,
+        storage: Arc<dyn Storage>,
+        seed: [u64; 4],
+    ) -> Self {
         let [a, b, c, d] = seed;
         let hasher = RandomState::with_seeds(a, b, c, d);
         let router = Router::new(hasher.clone(), settings.shared.clone());
         Self {
             access,
+            storage,
             sessions: SessionTable::new(hasher.clone(), settings.session.count_max),
             generation: AtomicU64::new(router.generation()),
             router: RwLock::new(router),
@@ -68,6 +76,11 @@ impl Broker {
 
     pub(crate) fn access(&self) -> &dyn Access {
         self.access.as_ref()
+    }
+
+    /// Where it keeps what must outlive the process.
+    pub fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
     }
 
     /// How many sessions there are, connected or not.

@@ -12,7 +12,7 @@ use crate::message::Message;
 use crate::router::Route;
 use crate::session::SessionRef;
 use crate::session::received::Exchange;
-use crate::storage::{PublishRecord, Stored};
+use crate::storage::{Durability, Position, PublishRecord, Record, StorageFault, Stored};
 use crate::worker::{Publication, Worker};
 
 /// Who publishes.
@@ -32,8 +32,6 @@ pub struct PublishPlan {
     pub(super) route: Arc<Route<SessionRef>>,
     /// The generation that the route holds for.
     pub(super) generation: u64,
-    /// The place of this publish among all: see [`Broker::last_sequence`].
-    pub(super) sequence: u64,
     /// Whether it becomes, or deletes, the retained message of its topic.
     pub(super) retains: bool,
     /// Where a QoS 2 message came from.
@@ -93,7 +91,7 @@ impl Broker {
                 .may_set(&message)
                 .inspect_err(|_| worker.stats.refused += 1)?;
         }
-        let plan = self.plan(worker, Arc::new(message));
+        let plan = self.plan(worker, message);
         Ok(PublishPlan { exchange, ..plan })
     }
 
@@ -102,8 +100,28 @@ impl Broker {
         self.plan(worker, publication.0)
     }
 
-    fn plan(&self, worker: &mut Worker, message: Arc<Message>) -> PublishPlan {
+    /// Appends what must be kept of a plan to the store; `None` if nothing must.
+    ///
+    /// # Errors
+    /// [`StorageFault`] if it is not and never will be kept.
+    pub fn store(&self, plan: &PublishPlan) -> Result<Option<Position>, StorageFault> {
+        if !plan.has_record() {
+            return Ok(None);
+        }
+        let record = Record::Publish(PublishRecord {
+            message: Some(&plan.message),
+            retains: plan.retains,
+            receivers: &[],
+            received: None,
+            will_of: None,
+        });
+        let position = self.storage().append(&[record], Durability::default())?;
+        Ok(Some(position))
+    }
+
+    fn plan(&self, worker: &mut Worker, message: Message) -> PublishPlan {
         let sequence = self.next_sequence();
+        let message = Arc::new(message.numbered(sequence));
         // Before the route is looked up, so that a change meanwhile is seen.
         let generation = self.routes_generation();
         let route = worker.route(self, message.topic());
@@ -112,7 +130,6 @@ impl Broker {
             message,
             route,
             generation,
-            sequence,
             retains,
             exchange: None,
         }
@@ -120,13 +137,10 @@ impl Broker {
 }
 
 impl PublishPlan {
-    /// What must be durable before the publish is acknowledged; `None` if nothing must.
-    pub fn record(&self) -> Option<PublishRecord<'_>> {
+    /// Whether something must be durable before the publish is acknowledged.
+    pub fn has_record(&self) -> bool {
         let has_receiver = !self.route.is_empty();
-        let must_be_kept = self.retains || (self.message.qos() > QoS::AtMostOnce && has_receiver);
-        must_be_kept.then_some(PublishRecord {
-            message: &self.message,
-        })
+        self.retains || (self.message.qos() > QoS::AtMostOnce && has_receiver)
     }
 
     /// The message.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::message::SHARED_PAYLOAD_BYTES_MIN;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::stats::Stats;
-use crate::storage::{MemoryStorage, Storage, Stored};
+use crate::storage::{MemoryStorage, Stored};
 use crate::time::Time;
 use crate::worker::{Notice, Occasion, Worker};
 
@@ -116,7 +117,6 @@ pub(crate) struct World {
     workers: [Worker; 2],
     peers: BTreeMap<ConnectionId, Peer>,
     pending: VecDeque<Pending>,
-    storage: MemoryStorage,
     opened: u64,
 }
 
@@ -125,7 +125,12 @@ impl World {
         let access = AccessRules::default();
         let seeds = [seed, seed ^ 1, seed ^ 2, seed ^ 3];
         Self {
-            broker: Broker::new(settings, Box::new(access.clone()), seeds),
+            broker: Broker::new(
+                settings,
+                Box::new(access.clone()),
+                Arc::new(MemoryStorage),
+                seeds,
+            ),
             now: Time::from_millis(1_000_000_000),
             access,
             authenticator: Authenticator::default(),
@@ -133,7 +138,6 @@ impl World {
             workers: [Worker::new(seed), Worker::new(!seed)],
             peers: BTreeMap::new(),
             pending: VecDeque::new(),
-            storage: MemoryStorage,
             opened: 0,
         }
     }
@@ -371,9 +375,9 @@ impl World {
                 }
             }
             Commits::AtOnce => {
-                let record = plan.record().expect("it has something to keep");
-                let position = self.storage.append(&record).unwrap();
-                let stored = self.storage.stored(position).unwrap();
+                let position = self.broker.store(&plan).unwrap();
+                let position = position.expect("it has something to keep");
+                let stored = self.broker.storage().stored(position).unwrap();
                 let stored = stored.expect("memory is durable at once");
                 self.apply(origin, worker, plan.committed(stored, forwarded));
             }
