@@ -23,8 +23,13 @@ pub enum Record<'a> {
     Ended {
         /// Which.
         session: SessionNumber,
-        /// Whether its will is still to be published.
-        keeps_will: bool,
+    },
+    /// A will is to be published now, whatever becomes of its session.
+    WillDue {
+        /// Whose.
+        session: SessionNumber,
+        /// The will.
+        will: WillRecord<'a>,
     },
     /// A session subscribed, or subscribed again.
     Subscribed(SubscriptionRecord<'a>),
@@ -121,8 +126,8 @@ pub struct SessionRecord<'a> {
     pub expiry_interval: Option<Duration>,
     /// When its last connection ended.
     pub disconnected_at: Option<Time>,
-    /// How many sendings it has numbered so far, at least.
-    pub next_send: u64,
+    /// How many messages its client takes unacknowledged.
+    pub window: u32,
     /// Its will, if that may have to be published.
     pub will: Option<WillRecord<'a>>,
     /// When the will is due, if its connection is gone.
@@ -132,7 +137,7 @@ pub struct SessionRecord<'a> {
 /// A Will Message.
 #[derive(Clone, Copy, Debug)]
 pub struct WillRecord<'a> {
-    /// The message, without expiry.
+    /// The message, without expiry. Its [`Message::sequence`] tells the will from all others.
     pub message: &'a Arc<Message>,
     /// Its Message Expiry Interval.
     pub expiry_interval: Option<Duration>,
@@ -168,8 +173,8 @@ pub struct PublishRecord<'a> {
     pub receivers: &'a [Receiver<'a>],
     /// The session and packet identifier that it came by, if that has to be known until PUBREL.
     pub received: Option<(SessionNumber, PacketIdentifier)>,
-    /// The session whose will it is; that has none any more.
-    pub will_of: Option<SessionNumber>,
+    /// The session whose will this was, and which: it is not to be published any more.
+    pub will_of: Option<(SessionNumber, u64)>,
 }
 
 /// A session that has to be given a message.
