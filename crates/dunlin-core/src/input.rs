@@ -1,12 +1,17 @@
 //! The vocabulary between the core and the shell around it: what inputs come to.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PacketIdentifier, ProtocolVersion, QoS, ReasonCode};
 
+use crate::access::RuleSet;
 use crate::error::Violation;
 use crate::message::Message;
 use crate::session::received::Exchange;
+use crate::time::Time;
 
 /// What the shell has to do after an input.
 #[derive(Debug)]
@@ -69,11 +74,21 @@ pub struct Attempt {
     /// User Name.
     pub user_name: Option<String>,
     /// Password.
-    pub password: Option<Vec<u8>>,
+    pub password: Option<Secret>,
     /// Authentication Method of an enhanced authentication.
     pub method: Option<String>,
     /// Authentication Data.
-    pub data: Option<Vec<u8>>,
+    pub data: Option<Secret>,
+}
+
+/// Bytes that no log may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// A step of authentication.
@@ -91,10 +106,7 @@ pub enum AuthenticationStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is who it says.
-    Allow {
-        /// Authentication Data for the client, of an enhanced authentication.
-        data: Option<Vec<u8>>,
-    },
+    Allow(Grant),
     /// The exchange goes on with an AUTH.
     Continue {
         /// Authentication Data for the client.
@@ -105,6 +117,21 @@ pub enum Decision {
         /// The reason code for CONNACK or DISCONNECT.
         reason_code: ReasonCode,
     },
+}
+
+/// What comes with being let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Authentication Data for the client, of an enhanced authentication.
+    pub data: Option<Vec<u8>>,
+    /// Who it is, where that does not stand in CONNECT or is proven by something else.
+    pub user_name: Option<Arc<str>>,
+    /// Where it connects from.
+    pub address: Option<IpAddr>,
+    /// Access rules for this client alone.
+    pub rules: Option<Arc<RuleSet>>,
+    /// Until when it is let in; then its connection ends.
+    pub expires_at: Option<Time>,
 }
 
 /// Why a connection ended.
@@ -125,8 +152,8 @@ pub enum CloseReason {
     ByBroker(ReasonCode),
 }
 
-impl std::fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disconnected(code) => write!(f, "client disconnected: {code}"),
             Self::Lost => f.write_str("network connection lost"),

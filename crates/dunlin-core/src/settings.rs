@@ -18,6 +18,8 @@ pub struct Settings {
     pub retained: RetainedSettings,
     /// Shared subscriptions.
     pub shared: SharedSettings,
+    /// What becomes of what access rules deny.
+    pub access: AccessSettings,
     /// The longest Will Delay Interval that is honoured; `None` honours all.
     pub will_delay_max: Option<Duration>,
     /// The longest that any message is kept; `None` sets no limit.
@@ -230,6 +232,17 @@ impl Default for SharedSettings {
             durable_groups: Vec::new(),
         }
     }
+}
+
+/// What becomes of what access rules deny.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccessSettings {
+    /// Whether a publish that is denied ends its connection; otherwise it is refused where the
+    /// version can say so, and ignored where it cannot.
+    pub denied_publish_disconnects: bool,
+    /// Whether a change of the rules that ends one of a client's subscriptions ends its connection
+    /// as well; otherwise it goes on, as long as one of them is left.
+    pub revoked_disconnects: bool,
 }
 
 /// How a member of a shared subscription is chosen for each message.

@@ -16,6 +16,8 @@ pub struct Stats {
     pub dropped_too_large: u64,
     /// Messages of shared subscriptions dropped because no member could take them.
     pub dropped_no_member: u64,
+    /// Messages dropped because access rules that changed deny them to a client.
+    pub dropped_denied: u64,
     /// Publishes refused, by access rules or a bound.
     pub refused: u64,
 }
@@ -29,6 +31,7 @@ impl Stats {
         self.dropped_expired += other.dropped_expired;
         self.dropped_too_large += other.dropped_too_large;
         self.dropped_no_member += other.dropped_no_member;
+        self.dropped_denied += other.dropped_denied;
         self.refused += other.refused;
     }
 }

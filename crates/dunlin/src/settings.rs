@@ -1,8 +1,8 @@
 //! From options to what the core holds to.
 
 use dunlin_core::settings::{
-    FilterRule, MqttSettings, QueuePolicy, QueueSettings, RetainedPolicy, RetainedSettings,
-    SessionSettings, Settings, SharedSettings, Strategy,
+    AccessSettings, FilterRule, MqttSettings, QueuePolicy, QueueSettings, RetainedPolicy,
+    RetainedSettings, SessionSettings, Settings, SharedSettings, Strategy,
 };
 
 use crate::config::{self, Config, ShareStrategy, TopicFilterBuf};
@@ -32,6 +32,7 @@ pub(crate) fn core_settings(config: &Config) -> Settings {
                 .collect(),
             durable_groups: config.shared.durable_groups.iter().map(rule).collect(),
         },
+        access: AccessSettings::default(),
         will_delay_max: Some(config.will.delay_max),
         message_expiry_max: config.message.expiry_max,
     }

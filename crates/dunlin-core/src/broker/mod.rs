@@ -13,6 +13,7 @@ use dunlin_codec::{TopicFilter, TopicName};
 use parking_lot::{Mutex, RwLock};
 
 pub use apply::Receipt;
+pub(crate) use apply::may_move;
 pub use plan::{Committed, Forwarded, Origin, PublishPlan};
 
 use crate::access::Access;

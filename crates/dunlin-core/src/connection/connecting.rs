@@ -1,6 +1,7 @@
 //! From CONNECT to CONNACK (sections 3.1, 3.2 and 4.12).
 
 use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{
@@ -8,13 +9,14 @@ use dunlin_codec::{
     PacketType, ProtocolVersion, ReasonCode, Will as WillFields, decode,
 };
 
+use super::rechecking::{AccessState, Extent};
 use super::topic_alias::{InboundAliases, OutboundAliases};
 use super::{Connected, Connection, State, send, v3};
 use crate::access::Identity;
 use crate::broker::{Attaching, Broker, Ending};
 use crate::error::Violation;
 use crate::id::ClientIdentifier;
-use crate::input::{Attempt, AuthenticationStep, CloseReason, Decision, Outcome};
+use crate::input::{Attempt, AuthenticationStep, CloseReason, Decision, Grant, Outcome, Secret};
 use crate::output::Output;
 use crate::session::will::Will;
 use crate::settings::Settings;
@@ -76,7 +78,7 @@ impl Connecting {
             Some(connect) => attempt(&connect, AuthenticationStep::Continue),
             None => return Err(Violation::UnexpectedAuth),
         };
-        attempt.data = auth.properties.authentication_data.map(<[u8]>::to_vec);
+        attempt.data = auth.properties.authentication_data.map(secret);
         Ok(Outcome::Authenticate(Box::new(attempt)))
     }
 
@@ -94,10 +96,14 @@ fn attempt(connect: &Connect<'_>, step: AuthenticationStep) -> Attempt {
         version: connect.version,
         client_id: connect.client_id.to_owned(),
         user_name: connect.user_name.map(str::to_owned),
-        password: connect.password.map(<[u8]>::to_vec),
+        password: connect.password.map(secret),
         method: connect.properties.authentication_method.map(str::to_owned),
-        data: connect.properties.authentication_data.map(<[u8]>::to_vec),
+        data: connect.properties.authentication_data.map(secret),
     }
+}
+
+fn secret(bytes: &[u8]) -> Secret {
+    Secret(bytes.to_vec())
 }
 
 impl Connection {
@@ -164,7 +170,7 @@ impl Connection {
                 let reader = connecting.reader;
                 self.refuse_connect(reader, *reason_code, out)
             }
-            Decision::Allow { data } => self.accept(context, data.as_deref(), out),
+            Decision::Allow(grant) => self.accept(context, grant, out),
         }
     }
 
@@ -209,19 +215,14 @@ impl Connection {
         }
     }
 
-    fn accept(
-        &mut self,
-        context: &mut Occasion<'_>,
-        data: Option<&[u8]>,
-        out: &mut Output,
-    ) -> Outcome {
+    fn accept(&mut self, context: &mut Occasion<'_>, grant: &Grant, out: &mut Output) -> Outcome {
         let State::Connecting(connecting) = std::mem::replace(&mut self.state, State::New) else {
             return Outcome::Close;
         };
         let Some(connect) = connecting.decoded() else {
             return self.refuse_connect(connecting.reader, ReasonCode::MalformedPacket, out);
         };
-        match self.begin(context, &connect) {
+        match self.begin(context, &connect, grant) {
             Ok((connected, is_present)) => {
                 let assigned = connect.client_id.is_empty();
                 let is_sent = send_connack(
@@ -229,7 +230,7 @@ impl Connection {
                     &connect,
                     &connected,
                     (is_present, assigned),
-                    data,
+                    grant.data.as_deref(),
                     out,
                 );
                 self.state = State::Connected(Box::new(connected));
@@ -258,6 +259,7 @@ impl Connection {
         &self,
         context: &mut Occasion<'_>,
         connect: &Connect<'_>,
+        grant: &Grant,
     ) -> Result<(Connected, bool), ReasonCode> {
         let settings = context.broker.settings();
         let client_id = if connect.client_id.is_empty() {
@@ -268,7 +270,12 @@ impl Connection {
         };
         let identity = Identity {
             client_id,
-            user_name: connect.user_name.map(Into::into),
+            user_name: match &grant.user_name {
+                Some(name) => Some(Arc::clone(name)),
+                None => connect.user_name.map(Into::into),
+            },
+            address: grant.address,
+            rules: grant.rules.clone(),
         };
         let will = match &connect.will {
             Some(will) => Some(checked_will(context.broker, &identity, will)?),
@@ -291,7 +298,7 @@ impl Connection {
             .attach(context, &mut attaching)
             .map_err(|_| ReasonCode::QuotaExceeded)?;
         let alias_max = properties.topic_alias_maximum.unwrap_or(0);
-        let connected = Connected {
+        let mut connected = Connected {
             session: attachment.session,
             identity,
             version: connect.version,
@@ -305,11 +312,17 @@ impl Connection {
             resend_at: None,
             authentication_method: properties.authentication_method.map(Into::into),
             is_authenticating: false,
+            expires_at: grant.expires_at,
+            access: AccessState::new(broker.access().generation()),
             inbound_aliases: InboundAliases::default(),
             outbound_aliases: OutboundAliases::new(
                 alias_max.min(settings.mqtt.outbound_topic_alias_max),
             ),
         };
+        if attachment.is_present {
+            // It may be another user's session, and the rules may have changed while nobody had it.
+            connected.recheck(context, self.id, Extent::InFlightToo);
+        }
         Ok((connected, attachment.is_present))
     }
 
@@ -329,12 +342,19 @@ impl Connection {
                 connected.send(&auth_packet(code, method, Some(data)), out);
                 Outcome::Continue
             }
-            Decision::Allow { data } => {
+            Decision::Allow(grant) => {
+                let is_other =
+                    grant.user_name.is_some() && grant.user_name != connected.identity.user_name;
+                if is_other {
+                    // What the connection has is another user's.
+                    return self.close(context, ReasonCode::NotAuthorized, out);
+                }
                 connected.send(
-                    &auth_packet(ReasonCode::Success, method, data.as_deref()),
+                    &auth_packet(ReasonCode::Success, method, grant.data.as_deref()),
                     out,
                 );
                 connected.is_authenticating = false;
+                connected.expires_at = grant.expires_at;
                 Outcome::Continue
             }
             Decision::Deny { reason_code } => self.close(context, *reason_code, out),
@@ -363,7 +383,7 @@ impl Connected {
             user_name: self.identity.user_name.as_deref().map(str::to_owned),
             password: None,
             method: Some(method.to_owned()),
-            data: auth.properties.authentication_data.map(<[u8]>::to_vec),
+            data: auth.properties.authentication_data.map(secret),
         };
         self.is_authenticating = true;
         Ok(Outcome::Authenticate(Box::new(attempt)))

@@ -201,6 +201,10 @@ impl Connection {
             return Outcome::Close;
         };
         let reason_code = refusal.reason_code();
+        let is_denied = refusal == Refusal::NotAuthorized;
+        if is_denied && context.broker.settings().access.denied_publish_disconnects {
+            return self.close(context, reason_code, out);
+        }
         if v3::ends_connection(connected.version, refusal) {
             let reason = CloseReason::ByBroker(reason_code);
             self.end(context, Ending::default(), reason);

@@ -8,11 +8,12 @@ mod closing;
 mod connecting;
 mod inbound;
 mod outbound;
+mod rechecking;
 mod subscribing;
 mod topic_alias;
 mod v3;
 
-use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion};
+use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion, ReasonCode};
 
 use crate::access::Identity;
 use crate::broker::Broker;
@@ -25,6 +26,7 @@ use crate::time::Time;
 use crate::worker::Occasion;
 
 use connecting::Connecting;
+use rechecking::{AccessState, Extent};
 use topic_alias::{InboundAliases, OutboundAliases};
 
 /// One Network Connection.
@@ -71,6 +73,9 @@ struct Connected {
     authentication_method: Option<Box<str>>,
     /// Whether an AUTH exchange is going on.
     is_authenticating: bool,
+    /// Until when it is let in.
+    expires_at: Option<Time>,
+    access: AccessState,
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
 }
@@ -226,7 +231,8 @@ impl Connection {
             State::Connected(connected) => {
                 let limit = keep_alive_limit(connected.keep_alive);
                 let silent = limit.map(|limit| self.last_received.after(limit));
-                silent.into_iter().chain(connected.resend_at).min()
+                let others = [connected.resend_at, connected.expires_at];
+                silent.into_iter().chain(others.into_iter().flatten()).min()
             }
             State::Closed(_) => None,
         }
@@ -247,6 +253,9 @@ impl Connection {
                 if limit.is_some_and(|limit| self.last_received.after(limit) <= context.now) {
                     return self.handle_violation(context, Violation::KeepAlive, out);
                 }
+                if connected.expires_at.is_some_and(|at| at <= context.now) {
+                    return self.close(context, ReasonCode::MaximumConnectTime, out);
+                }
                 connected.resend_when_due(context);
                 Outcome::Continue
             }
@@ -259,7 +268,13 @@ impl Connection {
     /// had their turn.
     pub fn poll_output(&mut self, context: &mut Occasion<'_>, out: &mut Output) -> bool {
         match &mut self.state {
-            State::Connected(connected) => connected.poll_output(context, self.id, out),
+            State::Connected(connected) => {
+                // What was granted under other rules is not delivered under these.
+                if connected.access.is_stale(context.broker) {
+                    connected.recheck(context, self.id, Extent::Waiting);
+                }
+                connected.poll_output(context, self.id, out)
+            }
             State::New | State::Connecting(_) | State::Closed(_) => false,
         }
     }

@@ -348,7 +348,7 @@ pub(super) fn strategy(settings: &SharedSettings, name: Option<&str>) -> Strateg
 }
 
 /// Whether a pattern, in which `*` stands for any text, is the form of a whole name.
-pub(super) fn pattern_matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn pattern_matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == name;
     };

@@ -132,6 +132,19 @@ impl InFlightList {
         Some((position, self.entries.get(position)?))
     }
 
+    /// Removes those that `is_meant` is true of, and gives the messages that they are about.
+    pub(crate) fn extract(&mut self, is_meant: impl Fn(&InFlight) -> bool) -> Vec<Delivery> {
+        let (removed, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(is_meant);
+        self.entries = kept;
+        let deliveries = removed.into_iter().filter_map(|sent| match sent.progress {
+            Progress::Published(delivery) => Some(delivery),
+            Progress::Released => None,
+        });
+        deliveries.collect()
+    }
+
     /// Removes everything.
     pub(crate) fn take_all(&mut self) -> VecDeque<InFlight> {
         std::mem::take(&mut self.entries)

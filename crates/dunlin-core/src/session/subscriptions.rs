@@ -59,6 +59,17 @@ impl Subscriptions {
         position.is_ok()
     }
 
+    /// Removes those that `is_meant` is true of, and gives their filters.
+    pub(crate) fn extract(
+        &mut self,
+        is_meant: impl Fn(&str, &Subscription) -> bool,
+    ) -> Vec<Box<str>> {
+        let removed = self
+            .0
+            .extract_if(.., |(filter, subscription)| is_meant(filter, subscription));
+        removed.map(|(filter, _)| filter).collect()
+    }
+
     /// The filters.
     pub(crate) fn filters(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(filter, _)| &**filter)

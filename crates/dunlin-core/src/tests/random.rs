@@ -219,6 +219,7 @@ impl Case {
         } else {
             self.world.access.allow(&rule);
         }
+        self.world.tell_access_change();
     }
 
     fn act(&mut self, slot: usize) {

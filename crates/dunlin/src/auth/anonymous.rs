@@ -1,7 +1,7 @@
 //! No credentials: a listener lets everyone in, or nobody.
 
 use dunlin_codec::ReasonCode;
-use dunlin_core::input::{Attempt, Decision};
+use dunlin_core::input::{Attempt, Decision, Grant};
 
 use super::Authenticator;
 
@@ -18,7 +18,7 @@ impl Authenticator for Anonymous {
             };
         }
         if listener_allows_anonymous {
-            Decision::Allow { data: None }
+            Decision::Allow(Grant::default())
         } else {
             Decision::Deny {
                 reason_code: ReasonCode::NotAuthorized,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dunlin_codec::ReasonCode;
 
-use crate::input::{Attempt, AuthenticationStep, Decision};
+use crate::input::{Attempt, AuthenticationStep, Decision, Grant};
 
 /// Decides by what the test told it; as long as it was told nothing it allows everyone.
 #[derive(Debug, Default)]
@@ -29,10 +29,11 @@ impl Authenticator {
         }
         let is_known = self.users.is_empty()
             || attempt.user_name.as_ref().is_some_and(|name| {
-                self.users.get(name) == attempt.password.as_ref() && attempt.password.is_some()
+                self.users.get(name) == attempt.password.as_ref().map(|password| &password.0)
+                    && attempt.password.is_some()
             });
         if is_known {
-            Decision::Allow { data: None }
+            Decision::Allow(Grant::default())
         } else {
             let reason_code = ReasonCode::BadUserNameOrPassword;
             Decision::Deny { reason_code }
@@ -45,13 +46,14 @@ impl Authenticator {
             return Decision::Deny { reason_code };
         }
         let is_second = attempt.step == AuthenticationStep::Continue;
-        match attempt.data.as_deref() {
+        match attempt.data.as_ref().map(|data| &*data.0) {
             Some(b"one") if !is_second => Decision::Continue {
                 data: b"first?".to_vec(),
             },
-            Some(b"two") if is_second => Decision::Allow {
+            Some(b"two") if is_second => Decision::Allow(Grant {
                 data: Some(b"done".to_vec()),
-            },
+                ..Grant::default()
+            }),
             _ => Decision::Deny {
                 reason_code: ReasonCode::NotAuthorized,
             },

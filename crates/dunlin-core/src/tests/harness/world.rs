@@ -310,6 +310,19 @@ impl World {
         self.settle(id);
     }
 
+    /// Access rules changed: every connection is told.
+    pub(crate) fn tell_access_change(&mut self) {
+        let open = self.peers.iter().filter(|(_, peer)| !peer.is_closed);
+        let open: Vec<_> = open.map(|(id, _)| *id).collect();
+        for id in open {
+            let outcome = self.with(id, |connection, context, out| {
+                connection.handle_access_change(context, out)
+            });
+            self.carry_out(id, outcome);
+            self.settle(id);
+        }
+    }
+
     /// Whether the client reads what comes.
     pub(crate) fn set_stalled(&mut self, id: ConnectionId, is_stalled: bool) {
         self.peer(id).is_stalled = is_stalled;

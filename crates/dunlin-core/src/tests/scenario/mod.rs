@@ -57,6 +57,11 @@ macro_rules! scripts {
 }
 
 scripts! {
+    access {
+        another_user_takes_the_session denied_publish_disconnects revoked_disconnects
+        revoked_last_subscription_disconnects revoked_member_gives_to_others revoked_retained
+        revoked_subscription_ends revoked_while_away
+    }
     connect {
         accepted accepted_is_processed announced_limits assigned_identifier_is_used
         client_identifier connect_too_large empty_identifier empty_identifier_needs_clean_session

@@ -188,6 +188,7 @@ impl Runner {
         } else {
             access.allow(&rule);
         }
+        self.world().tell_access_change();
         Ok(())
     }
 
@@ -217,6 +218,7 @@ impl Runner {
             "dropped_expired" => stats.dropped_expired,
             "dropped_too_large" => stats.dropped_too_large,
             "dropped_no_member" => stats.dropped_no_member,
+            "dropped_denied" => stats.dropped_denied,
             "refused" => stats.refused,
             _ => return Err(format!("no figure {name}")),
         };

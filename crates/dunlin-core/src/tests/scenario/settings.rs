@@ -73,6 +73,10 @@ pub(crate) fn set(settings: &mut Settings, path: &str, value: &str) -> Result<()
                 _ => return Err(format!("no policy {value}")),
             };
         }
+        "access.denied_publish_disconnects" => {
+            settings.access.denied_publish_disconnects = flag(value)?;
+        }
+        "access.revoked_disconnects" => settings.access.revoked_disconnects = flag(value)?,
         "will_delay_max" => settings.will_delay_max = optional(value)?,
         "message_expiry_max" => settings.message_expiry_max = optional(value)?,
         _ => return Err(format!("no setting {path}")),

@@ -1,5 +1,5 @@
 use dunlin_codec::{ProtocolVersion, ReasonCode};
-use dunlin_core::input::{Attempt, AuthenticationStep, Decision};
+use dunlin_core::input::{Attempt, AuthenticationStep, Decision, Grant};
 
 use super::{Anonymous, Authenticator};
 
@@ -18,7 +18,7 @@ fn attempt(method: Option<&str>) -> Attempt {
 #[test]
 fn the_listener_decides() {
     let decide = |allowed| Anonymous.decide(&attempt(None), allowed);
-    assert_eq!(decide(true), Decision::Allow { data: None });
+    assert_eq!(decide(true), Decision::Allow(Grant::default()));
     assert_eq!(
         decide(false),
         Decision::Deny {
