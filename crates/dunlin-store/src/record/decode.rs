@@ -38,6 +38,7 @@ pub(crate) enum Decoded<'a> {
     /// All that needs nothing of its own.
     Plain(Record<'a>),
     Session(SessionRecord<'a>, Option<DecodedWill<'a>>),
+    WillDue(SessionNumber, DecodedWill<'a>),
     Publish(DecodedPublish<'a>),
     Given(u64, DecodedReceiver<'a>),
 }
@@ -56,7 +57,7 @@ pub(crate) struct DecodedPublish<'a> {
     retains: bool,
     receivers: Vec<DecodedReceiver<'a>>,
     received: Option<(SessionNumber, PacketIdentifier)>,
-    will_of: Option<SessionNumber>,
+    will_of: Option<(SessionNumber, u64)>,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,17 @@ pub(crate) struct DecodedReceiver<'a> {
     retain: bool,
     identifiers: Vec<NonZeroU32>,
     group: Option<&'a str>,
+}
+
+impl DecodedWill<'_> {
+    fn record(&self) -> WillRecord<'_> {
+        WillRecord {
+            message: &self.message,
+            expiry_interval: self.expiry_interval,
+            delay: self.delay,
+            user_name: self.user_name,
+        }
+    }
 }
 
 impl DecodedReceiver<'_> {
@@ -86,14 +98,13 @@ impl Decoded<'_> {
         match self {
             Self::Plain(record) => each(*record),
             Self::Session(record, will) => each(Record::Session(SessionRecord {
-                will: will.as_ref().map(|will| WillRecord {
-                    message: &will.message,
-                    expiry_interval: will.expiry_interval,
-                    delay: will.delay,
-                    user_name: will.user_name,
-                }),
+                will: will.as_ref().map(DecodedWill::record),
                 ..*record
             })),
+            Self::WillDue(session, will) => each(Record::WillDue {
+                session: *session,
+                will: will.record(),
+            }),
             Self::Publish(publish) => {
                 let receivers = &publish.receivers;
                 let receivers: Vec<_> = receivers.iter().map(DecodedReceiver::record).collect();
@@ -132,11 +143,11 @@ pub(crate) fn decode<'a>(
 fn record<'a>(reader: &mut Reader<'a>) -> Result<Decoded<'a>, RecordError> {
     let record = match reader.byte()? {
         tag::SESSION => return session(reader),
+        tag::WILL_DUE => return Ok(Decoded::WillDue(reader.session()?, will(reader)?)),
         tag::PUBLISH => return publish(reader),
         tag::GIVEN => return Ok(Decoded::Given(reader.number()?, receiver(reader)?)),
         tag::ENDED => Record::Ended {
             session: reader.session()?,
-            keeps_will: reader.flags(1, "the flags of an end")? != 0,
         },
         tag::SUBSCRIBED => subscribed(reader)?,
         tag::UNSUBSCRIBED => Record::Unsubscribed {
@@ -190,7 +201,7 @@ fn session<'a>(reader: &mut Reader<'a>) -> Result<Decoded<'a>, RecordError> {
         client_id: reader.text("a Client Identifier")?,
         is_whole: has(bit::IS_WHOLE),
         is_connected: has(bit::IS_CONNECTED),
-        next_send: reader.number()?,
+        window: reader.window()?,
         expiry_interval: None,
         disconnected_at: None,
         will: None,
@@ -285,7 +296,7 @@ fn publish<'a>(reader: &mut Reader<'a>) -> Result<Decoded<'a>, RecordError> {
         None
     };
     let will_of = if flags & bit::WILL_OF != 0 {
-        Some(reader.session()?)
+        Some((reader.session()?, reader.number()?))
     } else {
         None
     };
@@ -445,6 +456,11 @@ impl<'a> Reader<'a> {
 
     fn session(&mut self) -> Result<SessionNumber, RecordError> {
         self.number().map(SessionNumber::from_u64)
+    }
+
+    fn window(&mut self) -> Result<u32, RecordError> {
+        let number = self.number()?;
+        u32::try_from(number).map_err(|_| RecordError::Value("a window"))
     }
 
     fn packet_id(&mut self) -> Result<PacketIdentifier, RecordError> {

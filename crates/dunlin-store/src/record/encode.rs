@@ -16,13 +16,17 @@ use super::{flag, tag};
 pub(crate) fn encode(record: &Record<'_>, out: &mut Vec<u8>) {
     match *record {
         Record::Session(ref record) => session(record, out),
-        Record::Ended {
-            session,
-            keeps_will,
-        } => {
+        Record::Ended { session } => {
             out.push(tag::ENDED);
             number(session.as_u64(), out);
-            out.push(keeps_will.into());
+        }
+        Record::WillDue {
+            session,
+            will: ref record,
+        } => {
+            out.push(tag::WILL_DUE);
+            number(session.as_u64(), out);
+            will(record, out);
         }
         Record::Subscribed(ref record) => subscribed(record, out),
         Record::Unsubscribed { session, filter } => {
@@ -87,7 +91,7 @@ fn session(record: &SessionRecord<'_>, out: &mut Vec<u8>) {
     );
     number(record.session.as_u64(), out);
     bytes(record.client_id.as_bytes(), out);
-    number(record.next_send, out);
+    number(record.window.into(), out);
     record.expiry_interval.inspect(|&it| duration(it, out));
     record.disconnected_at.inspect(|&it| time(it, out));
     record.will_due.inspect(|&it| time(it, out));
@@ -135,7 +139,10 @@ fn publish(record: &PublishRecord<'_>, out: &mut Vec<u8>) {
         number(session.as_u64(), out);
         number(packet_id.as_u16().into(), out);
     }
-    record.will_of.inspect(|it| number(it.as_u64(), out));
+    if let Some((session, sequence)) = record.will_of {
+        number(session.as_u64(), out);
+        number(sequence, out);
+    }
     number(record.receivers.len() as u64, out);
     for it in record.receivers {
         receiver(it, out);

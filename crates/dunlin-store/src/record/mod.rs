@@ -17,19 +17,20 @@ pub(crate) use encode::encode;
 mod tag {
     pub(super) const SESSION: u8 = 1;
     pub(super) const ENDED: u8 = 2;
-    pub(super) const SUBSCRIBED: u8 = 3;
-    pub(super) const UNSUBSCRIBED: u8 = 4;
-    pub(super) const PUBLISH: u8 = 5;
-    pub(super) const GIVEN: u8 = 6;
-    pub(super) const SENT: u8 = 7;
-    pub(super) const RELEASED: u8 = 8;
-    pub(super) const COMPLETED: u8 = 9;
-    pub(super) const DONE: u8 = 10;
-    pub(super) const FREED: u8 = 11;
-    pub(super) const PAGE: u8 = 12;
-    pub(super) const NOT_RETAINED: u8 = 13;
-    pub(super) const REWRITE_BEGUN: u8 = 14;
-    pub(super) const REWRITE_DONE: u8 = 15;
+    pub(super) const WILL_DUE: u8 = 3;
+    pub(super) const SUBSCRIBED: u8 = 4;
+    pub(super) const UNSUBSCRIBED: u8 = 5;
+    pub(super) const PUBLISH: u8 = 6;
+    pub(super) const GIVEN: u8 = 7;
+    pub(super) const SENT: u8 = 8;
+    pub(super) const RELEASED: u8 = 9;
+    pub(super) const COMPLETED: u8 = 10;
+    pub(super) const DONE: u8 = 11;
+    pub(super) const FREED: u8 = 12;
+    pub(super) const PAGE: u8 = 13;
+    pub(super) const NOT_RETAINED: u8 = 14;
+    pub(super) const REWRITE_BEGUN: u8 = 15;
+    pub(super) const REWRITE_DONE: u8 = 16;
 }
 
 /// What may be absent in a record: the bits of its byte of flags.

@@ -71,6 +71,7 @@ fn shown(record: &Record<'_>) -> String {
     let message = match record {
         Record::Publish(publish) => publish.message,
         Record::Session(session) => session.will.as_ref().map(|will| will.message),
+        Record::WillDue { will, .. } => Some(will.message),
         _ => None,
     };
     format!("{record:?} {:?}", message.map(|message| message.parts()))

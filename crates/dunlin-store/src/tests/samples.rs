@@ -34,7 +34,7 @@ struct Sample {
 
 type ReceiverSample = (u64, QoS, bool, Vec<NonZeroU32>, Option<String>);
 
-const KINDS: u8 = 15;
+const KINDS: u8 = 16;
 
 fn filter() -> impl Strategy<Value = String> {
     "(\\$share/g/)?[a-z]{1,3}(/[a-zä]{0,3}|/\\+){0,3}(/#)?"
@@ -149,7 +149,7 @@ impl Sample {
                 is_connected: self.is(1),
                 expiry_interval: self.is(2).then_some(millis(second)),
                 disconnected_at: self.is(3).then_some(Time::from_millis(third)),
-                next_send: fourth,
+                window: u32::try_from(fourth).unwrap_or(u32::MAX),
                 will: self.is(4).then_some(WillRecord {
                     message: &message,
                     expiry_interval: self.is(5).then_some(millis(fourth)),
@@ -158,9 +158,15 @@ impl Sample {
                 }),
                 will_due: self.is(7).then_some(Time::from_millis(second)),
             }),
-            1 => Record::Ended {
+            1 => Record::Ended { session },
+            15 => Record::WillDue {
                 session,
-                keeps_will: self.is(0),
+                will: WillRecord {
+                    message: &message,
+                    expiry_interval: self.is(5).then_some(millis(fourth)),
+                    delay: millis(third),
+                    user_name: self.is(4).then_some(&self.texts[0]),
+                },
             },
             2 => Record::Subscribed(SubscriptionRecord {
                 session,
@@ -175,7 +181,7 @@ impl Sample {
                 retains: self.is(1),
                 receivers: &receivers,
                 received: self.is(2).then_some((session, self.packet_id)),
-                will_of: self.is(3).then_some(session),
+                will_of: self.is(3).then_some((session, second)),
             }),
             5 => Record::Given {
                 sequence: second,
