@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Broker {
     child: Child,
     port: u16,
+    log: Lines,
 }
 
 impl Broker {
@@ -32,11 +34,10 @@ impl Broker {
             .rsplit(':')
             .next()
             .and_then(|port| port.trim().parse().ok());
-        // Reads on in the background, so that the broker never waits for its log.
-        std::mem::forget(lines);
         Self {
             child,
             port: port.expect("the line ends with the port"),
+            log: lines,
         }
     }
 
@@ -44,10 +45,31 @@ impl Broker {
         self.port
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The most that it ever had resident in memory, in KiB; `None` where there is no `/proc`.
+    pub(crate) fn peak_resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         signal(&self.child, "TERM");
         self.child.wait().expect("it ends")
+    }
+
+    /// Sends SIGTERM and waits for the end; gives the log as well.
+    pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
+        signal(&self.child, "TERM");
+        let status = self.child.wait().expect("it ends");
+        self.log.drain();
+        (status, std::mem::take(&mut self.log.seen))
     }
 
     /// Starts a client command against this broker.
