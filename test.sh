@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
 # Every test of the project, after installing what they need: Debian's mosquitto clients, and in
-# interop/ a Python environment and npm packages. Needs Rust, a C compiler, Python 3 and Node.js.
+# interop/ a Python environment and npm packages. Needs Rust, a C compiler with make, Python 3 and
+# Node.js.
 # Arguments go to `cargo test`, such as a word that is in the names of the tests to run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-command -v cargo >/dev/null || {
-  echo "cargo is missing: install Rust 1.95 or later" >&2
-  exit 1
+# need TOOL HOW: says what to do where a tool is missing.
+need() {
+  command -v "$1" >/dev/null || {
+    echo "$1 is missing: install $2" >&2
+    exit 1
+  }
 }
+need cargo "Rust 1.95 or later"
+need cc "a C compiler, such as Debian's build-essential"
+need make "make, such as that of Debian's build-essential"
 ./interop/setup.sh
 
 # Cargo prints one result for each test binary; the last line here is their sum.

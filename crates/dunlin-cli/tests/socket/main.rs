@@ -134,7 +134,6 @@ async fn is_well(broker: Broker) {
         late.expect(&message).await.unwrap();
     }
     if let Some(resident) = broker.peak_resident_kib() {
-        eprintln!("resident {resident}");
         assert!(resident < RESIDENT_KIB_MAX, "{resident} KiB were resident");
     }
     let (status, log) = broker.end();

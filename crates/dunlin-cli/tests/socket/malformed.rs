@@ -65,7 +65,6 @@ async fn good_clients_notice_nothing_of_malformed_packets() {
     assert_eq!(sent, SEEDS.len() * MALFORMED_PACKETS);
     is_over.store(true, Ordering::Relaxed);
     let published: good::Messages = publishers.join_all().await.into_iter().flatten().collect();
-    eprintln!("{:?}", published.values().map(Vec::len).collect::<Vec<_>>());
     for taken in takers.join_all().await {
         assert_eq!(taken, published);
     }
