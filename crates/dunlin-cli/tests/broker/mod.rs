@@ -232,9 +232,10 @@ impl Lines {
     }
 }
 
+/// Through the shell, because a program of the name `kill` is not on every machine.
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([&format!("-{name}"), &child.id().to_string()])
+    let status = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {}", child.id())])
         .status();
     assert!(status.is_ok_and(|status| status.success()));
 }
