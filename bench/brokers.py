@@ -112,6 +112,120 @@ class Mosquitto(Broker):
         return first_line([self.program, "-h"])
 
 
+class Nats(Broker):
+    """nats-server with its MQTT listener, which needs JetStream, and JetStream a directory."""
+
+    name = "nats"
+
+    def __init__(self, program):
+        self.program = program
+
+    def command(self, port, directory, is_durable):
+        lines = [
+            "server_name: bench",
+            'listen: "127.0.0.1:-1"',
+            "max_connections: 100000",
+            f'jetstream {{ store_dir: "{directory}/jetstream" }}',
+            f'mqtt {{ listen: "127.0.0.1:{port}", max_ack_pending: 65535 }}',
+        ]
+        path = directory / "nats.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return [self.program, "-c", str(path)]
+
+    def version(self):
+        return first_line([self.program, "--version"])
+
+    def can(self, run):
+        # It has no shared subscriptions, and a limit of its own for what one row needs.
+        return not run.is_durable and run.name not in ("shared", "routing-1e6")
+
+
+class Rumqttd(Broker):
+    """rumqttd of crates.io, for the scenarios of one QoS at a time that it is made for."""
+
+    name = "rumqttd"
+
+    def __init__(self, program):
+        self.program = program
+
+    def command(self, port, directory, is_durable):
+        lines = [
+            "id = 0",
+            "[router]",
+            "id = 0",
+            "max_connections = 30000",
+            "max_outgoing_packet_count = 200",
+            "max_segment_size = 104857600",
+            "max_segment_count = 10",
+            "[v4.1]",
+            'name = "v4-1"',
+            f'listen = "127.0.0.1:{port}"',
+            "next_connection_delay_ms = 0",
+            "[v4.1.connections]",
+            "connection_timeout_ms = 60000",
+            "max_payload_size = 1048576",
+            "max_inflight_count = 1000",
+            "dynamic_filters = true",
+        ]
+        path = directory / "rumqttd.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return [self.program, "-c", str(path), "-q"]
+
+    def version(self):
+        return first_line([self.program, "--version"])
+
+    def can(self, run):
+        return not run.is_durable and run.name not in ("routing-1e5", "routing-1e6")
+
+
+class Rmqttd(Broker):
+    """rmqttd of crates.io, without plugins."""
+
+    name = "rmqttd"
+
+    def __init__(self, program):
+        self.program = program
+
+    def command(self, port, directory, is_durable):
+        lines = [
+            f'plugins.dir = "{directory}"',
+            "[log]",
+            'to = "off"',
+            "[listener.tcp.external]",
+            f'addr = "127.0.0.1:{port}"',
+            "allow_anonymous = true",
+            "max_connections = 1024000",
+            "max_mqueue_len = 100000",
+        ]
+        path = directory / "rmqtt.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return [self.program, "-f", str(path)]
+
+    def version(self):
+        return first_line([self.program, "--version"])
+
+    def can(self, run):
+        return not run.is_durable and run.name != "routing-1e6"
+
+
+# What is found on this machine is measured, in this order.
+INSTALLED = {
+    "mosquitto": Mosquitto,
+    "nats-server": Nats,
+    "rumqttd": Rumqttd,
+    "rmqttd": Rmqttd,
+}
+# Where programs are that are not on everybody's path.
+PLACES = ["/usr/sbin", os.path.expanduser("~/.cargo/bin")]
+
+
+def installed():
+    """The peers whose programs are there."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *PLACES])
+    found = ((made, shutil.which(name, path=path)) for name, made in INSTALLED.items())
+    return [made(program) for made, program in found if program]
+
+
 class Peer(Broker):
     """Any other broker: a command with {port} and {dir} in it."""
 

@@ -72,6 +72,12 @@ class Page:
         self.brokers = list(data["brokers"])
         self.runs = [run for run in table.RUNS if run.name in data["results"]]
 
+    def rounds(self):
+        """How often each broker was measured, as far as that was the same."""
+        counts = [len(results) for by in self.data["results"].values() for results in by.values()]
+        least, most = min(counts, default=0), max(counts, default=0)
+        return f"{most} rounds" if least == most else f"{least} to {most} rounds"
+
     def figure(self, run, row, broker):
         return Figure(row, self.data["results"][run.name].get(broker, []))
 
@@ -100,12 +106,14 @@ class Page:
         lines = [
             "# Dunlin beside its peers",
             "",
-            f"Written by `{self.data['command']}`; how to read it: [README.md](README.md).",
+            "How to read it: [README.md](README.md). Written by",
+            "",
+            *(f"    {command}" for command in self.data["commands"]),
             "",
             f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}",
             f"- Load: `{self.data['load']}`; broker on core {machine['broker_core']}, "
             f"load on core {machine['load_core']}",
-            f"- {self.data['rounds']} rounds, the brokers in turns; {self.data['seconds']} s measured "
+            f"- {self.rounds()}, the brokers in turns; {self.data['seconds']} s measured "
             "in each; median, and half the distance from least to most",
         ]
         for name, version in self.data["brokers"].items():
