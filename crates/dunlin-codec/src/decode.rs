@@ -135,6 +135,22 @@ pub fn decode<'a>(
     Ok(Some((packet, header.packet_len())))
 }
 
+/// [`decode_body`] of a PUBLISH, without the enum around it: the one packet that a broker gets by the
+/// million.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_publish<'a>(
+    header: &FixedHeader,
+    body: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Publish<'a>, DecodeError> {
+    debug_assert_eq!(header.packet_type, PacketType::Publish);
+    header.check(version)?;
+    Publish::read(header.flags, body, version, limits)
+}
+
 /// Decodes the rest of a packet whose [`FixedHeader`] was read; `body` is exactly its
 /// [`FixedHeader::remaining_len`] bytes.
 ///
@@ -160,7 +176,7 @@ pub fn decode_body<'a>(
         }
         PacketType::Connack => Packet::Connack(Box::new(Connack::read(reader, version, limits)?)),
         PacketType::Publish => {
-            return Publish::read(header.flags, reader, version, limits).map(Packet::Publish);
+            return decode_publish(header, body, version, limits).map(Packet::Publish);
         }
         PacketType::Puback => Packet::Puback(Ack::read(kind, reader, version, limits)?),
         PacketType::Pubrec => Packet::Pubrec(Ack::read(kind, reader, version, limits)?),

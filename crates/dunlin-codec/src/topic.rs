@@ -36,10 +36,16 @@ impl<'a> TopicName<'a> {
         if bytes.len() > usize::from(u16::MAX) {
             return Err(TopicError::Name("is longer than 65535 bytes"));
         }
-        if bytes.iter().any(|byte| matches!(byte, b'+' | b'#' | 0)) {
+        if holds_reserved(bytes) {
             return Err(TopicError::Name("holds +, # or U+0000"));
         }
         Ok(Self(text))
+    }
+
+    /// A text that was a topic name before and is not looked at again: what is stored of one.
+    pub fn from_checked(text: &'a str) -> Self {
+        debug_assert!(text.is_empty() || Self::parse(text).is_ok());
+        Self(text)
     }
 
     /// The text.
@@ -60,6 +66,31 @@ impl<'a> TopicName<'a> {
     /// True where wildcards at the first level do not match [MQTT-4.7.2-1].
     pub fn is_dollar(self) -> bool {
         self.0.starts_with('$')
+    }
+}
+
+/// Whether a byte is `+`, `#` or 0. Eight are looked at together.
+fn holds_reserved(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // Not 0 exactly if one of the bytes is.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let found = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        let plus = word ^ (ONES * u64::from(b'+'));
+        let hash = word ^ (ONES * u64::from(b'#'));
+        zeros(word) | zeros(plus) | zeros(hash)
+    };
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        // The last eight may have been seen in part.
+        Some(last) => {
+            chunks
+                .iter()
+                .fold(found(last), |all, chunk| all | found(chunk))
+                != 0
+        }
+        None => rest.iter().any(|byte| matches!(byte, b'+' | b'#' | 0)),
     }
 }
 

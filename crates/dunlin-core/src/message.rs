@@ -17,19 +17,26 @@ pub const SHARED_PAYLOAD_BYTES_MIN: usize = 16 * 1024;
 /// Topic, forwarded properties and payload lie in the form and order of the wire, so that a PUBLISH
 /// for any subscriber is a header of its own and copies, or vectored writes, of these parts.
 pub struct Message {
-    /// Topic Name, then the properties that are passed on unaltered, then the payload unless it is
-    /// shared.
+    /// Topic Name with its length, then the properties that are passed on unaltered, then the payload
+    /// unless it is shared: without properties, all but the head of a PUBLISH of QoS 0 before 5.0.
     bytes: Box<[u8]>,
-    /// A large payload.
-    shared: Option<Bytes>,
+    /// A large payload. In a box of its own, because most messages have none.
+    shared: Option<Box<Bytes>>,
+    /// When it expires, or [`NEVER`].
+    expires_at: Time,
+    publisher: SessionNumber,
+    sequence: u64,
     properties_len: u32,
     topic_len: u16,
     qos: QoS,
     retain: bool,
-    expires_at: Option<Time>,
-    publisher: SessionNumber,
-    sequence: u64,
 }
+
+/// Bytes of the length that precedes the topic.
+const LENGTH_BYTES: usize = 2;
+
+/// The end of time: what expires then does not expire.
+const NEVER: Time = Time::from_millis(u64::MAX);
 
 /// The payload of a message to be.
 #[derive(Clone, Debug)]
@@ -82,7 +89,7 @@ pub struct Draft<'a> {
     pub retain: bool,
     /// Properties. Topic Alias and Subscription Identifiers are those of one hop and not kept; the
     /// Message Expiry Interval becomes [`Message::expires_at`].
-    pub properties: PublishProperties<'a>,
+    pub properties: &'a PublishProperties<'a>,
     /// Payload.
     pub payload: Payload<'a>,
 }
@@ -104,15 +111,16 @@ impl Message {
         let payload = draft.payload.as_slice();
         let shared = match &draft.payload {
             Payload::Shared(bytes) if bytes.len() >= SHARED_PAYLOAD_BYTES_MIN => {
-                Some(bytes.clone())
+                Some(Box::new(bytes.clone()))
             }
             _ => None,
         };
         let inline = if shared.is_some() { &[] } else { payload };
-        let mut bytes = Vec::with_capacity(topic.len() + inline.len());
+        let mut bytes = Vec::with_capacity(LENGTH_BYTES + topic.len() + inline.len());
+        bytes.extend_from_slice(&topic_len.to_be_bytes());
         bytes.extend_from_slice(topic);
         draft.properties.write_forwarded(&mut bytes)?;
-        let properties_len = bytes.len() - topic.len();
+        let properties_len = bytes.len() - topic.len() - LENGTH_BYTES;
         let properties_len = u32::try_from(properties_len)
             .map_err(|_| EncodeError::PacketTooLong(properties_len))?;
         bytes.extend_from_slice(inline);
@@ -137,14 +145,18 @@ impl Message {
         TopicName::parse(parts.topic).ok()?;
         let shared = parts.payload.len() >= SHARED_PAYLOAD_BYTES_MIN;
         let inline = if shared { &[] } else { parts.payload };
+        let topic_len = u16::try_from(topic.len()).ok()?;
+        let length = topic_len.to_be_bytes();
         Some(Self {
-            bytes: [topic, parts.forwarded_properties, inline].concat().into(),
-            shared: shared.then(|| Bytes::copy_from_slice(parts.payload)),
+            bytes: [length.as_slice(), topic, parts.forwarded_properties, inline]
+                .concat()
+                .into(),
+            shared: shared.then(|| Box::new(Bytes::copy_from_slice(parts.payload))),
             properties_len: u32::try_from(parts.forwarded_properties.len()).ok()?,
-            topic_len: u16::try_from(topic.len()).ok()?,
+            topic_len,
             qos: parts.qos,
             retain: parts.retain,
-            expires_at: parts.expires_at,
+            expires_at: parts.expires_at.unwrap_or(NEVER),
             publisher: parts.publisher,
             sequence: parts.sequence,
         })
@@ -160,7 +172,7 @@ impl Message {
             payload: self.payload(),
             qos: self.qos,
             retain: self.retain,
-            expires_at: self.expires_at,
+            expires_at: self.expires_at(),
         }
     }
 
@@ -189,7 +201,7 @@ impl Message {
     }
 
     fn properties_range(&self) -> (usize, usize) {
-        let start = usize::from(self.topic_len);
+        let start = LENGTH_BYTES + usize::from(self.topic_len);
         let length = usize::try_from(self.properties_len).unwrap_or(usize::MAX);
         (start, start.saturating_add(length))
     }
@@ -197,15 +209,21 @@ impl Message {
     /// Topic Name, as it goes over the wire.
     pub fn topic_bytes(&self) -> &[u8] {
         self.bytes
-            .get(..usize::from(self.topic_len))
+            .get(LENGTH_BYTES..LENGTH_BYTES + usize::from(self.topic_len))
             .unwrap_or_default()
+    }
+
+    /// Topic Name with its length and payload, as they follow the head of a PUBLISH of QoS 0 before 5.0;
+    /// `None` if they do not lie together.
+    pub fn in_one_piece(&self) -> Option<&[u8]> {
+        (self.properties_len == 0 && self.shared.is_none()).then_some(&*self.bytes)
     }
 
     /// Topic Name.
     pub fn topic(&self) -> TopicName<'_> {
-        let text = std::str::from_utf8(self.topic_bytes()).ok();
-        text.and_then(|text| TopicName::parse(text).ok())
-            .unwrap_or(TopicName::EMPTY)
+        // They were a topic name's.
+        let text = std::str::from_utf8(self.topic_bytes());
+        text.map_or(TopicName::EMPTY, TopicName::from_checked)
     }
 
     /// The properties that are passed on unaltered, encoded, without their length.
@@ -227,7 +245,7 @@ impl Message {
 
     /// The payload, if it is one that is passed on without a copy.
     pub fn shared_payload(&self) -> Option<&Bytes> {
-        self.shared.as_ref()
+        self.shared.as_deref()
     }
 
     /// The QoS it was published at.
@@ -241,19 +259,19 @@ impl Message {
     }
 
     /// When its Message Expiry Interval has passed.
-    pub const fn expires_at(&self) -> Option<Time> {
-        self.expires_at
+    pub fn expires_at(&self) -> Option<Time> {
+        (self.expires_at < NEVER).then_some(self.expires_at)
     }
 
     /// Whether its Message Expiry Interval has passed [MQTT-3.3.2-5].
     pub fn is_expired(&self, now: Time) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        self.expires_at <= now && self.expires_at < NEVER
     }
 
     /// The Message Expiry Interval for a subscriber: what is left of it, in whole seconds that are
     /// begun [MQTT-3.3.2-6].
     pub fn remaining_expiry(&self, now: Time) -> Option<u32> {
-        let left = self.expires_at?.since(now).as_millis().div_ceil(1000);
+        let left = self.expires_at()?.since(now).as_millis().div_ceil(1000);
         Some(u32::try_from(left).unwrap_or(u32::MAX))
     }
 
@@ -264,18 +282,18 @@ impl Message {
 
     /// Bytes of memory that it holds.
     pub fn size(&self) -> usize {
-        let shared = self.shared.as_ref().map_or(0, Bytes::len);
+        let shared = self.shared.as_ref().map_or(0, |shared| shared.len());
         size_of::<Self>() + 16 + self.bytes.len() + shared
     }
 }
 
-/// When a message published at `now` expires.
-fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Option<Time> {
+/// When a message published at `now` expires, or [`NEVER`].
+fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Time {
     let interval = match (stated, max) {
         (Some(stated), Some(max)) => Some(stated.min(max)),
         (stated, max) => stated.or(max),
     };
-    interval.map(|interval| now.after(interval))
+    interval.map_or(NEVER, |interval| now.after(interval))
 }
 
 impl fmt::Debug for Message {

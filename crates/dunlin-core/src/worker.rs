@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ahash::RandomState;
-use dunlin_codec::TopicName;
 use hashbrown::HashMap;
 
 use crate::broker::Broker;
@@ -17,10 +16,17 @@ use crate::time::Time;
 /// Topics whose route a worker remembers.
 const ROUTES_MAX: usize = 16_384;
 
+/// Topics that a worker remembers to have seen once; a power of two.
+const SEEN_MAX: usize = 4096;
+
 /// The scratch state of one thread. Nothing in it outlives the process or is seen by others.
 pub struct Worker {
-    routes: HashMap<Box<str>, Arc<Route<SessionRef>>, RandomState>,
+    /// By the bytes of their topic, which a message has without looking at them again.
+    routes: HashMap<Box<[u8]>, Arc<Route<SessionRef>>, RandomState>,
     routes_generation: u64,
+    /// Parts of the hashes of topics that were not remembered when they came last: one that does not
+    /// come again soon is not worth it.
+    seen: Box<[u32]>,
     random: u64,
     notices: Vec<Notice>,
     publications: Vec<Publication>,
@@ -61,6 +67,7 @@ impl Worker {
                 1,
             )),
             routes_generation: 0,
+            seen: vec![0; SEEN_MAX].into(),
             random: seed,
             notices: Vec::new(),
             publications: Vec::new(),
@@ -77,26 +84,37 @@ impl Worker {
         mixed ^ (mixed >> 31)
     }
 
-    /// Who gets a message of this topic, from memory as long as no subscription changed.
-    pub(crate) fn route(
-        &mut self,
-        broker: &Broker,
-        topic: TopicName<'_>,
-    ) -> Arc<Route<SessionRef>> {
+    /// Who gets this message, from memory as long as no subscription changed.
+    pub(crate) fn route(&mut self, broker: &Broker, message: &Message) -> Arc<Route<SessionRef>> {
         let generation = broker.routes_generation();
         if generation != self.routes_generation {
             self.routes.clear();
             self.routes_generation = generation;
-        } else if let Some(route) = self.routes.get(topic.as_str()) {
+        } else if let Some(route) = self.routes.get(message.topic_bytes()) {
             return Arc::clone(route);
         }
-        let route = Arc::new(broker.route(topic));
+        let route = Arc::new(broker.route(message.topic()));
+        if !self.comes_again(message.topic_bytes()) {
+            return route;
+        }
         if self.routes.len() >= ROUTES_MAX {
             self.routes.clear();
         }
         self.routes
-            .insert(topic.as_str().into(), Arc::clone(&route));
+            .insert(message.topic_bytes().into(), Arc::clone(&route));
         route
+    }
+
+    /// Whether a topic has come before, and few others since.
+    fn comes_again(&mut self, topic: &[u8]) -> bool {
+        let hash = self.routes.hasher().hash_one(topic);
+        let [low, high] = [hash, hash >> 32].map(|part| u32::try_from(part & 0xffff_ffff));
+        let (Ok(low), Ok(high)) = (low, high) else {
+            return true;
+        };
+        let place = usize::try_from(low).unwrap_or_default() % SEEN_MAX;
+        let seen = self.seen.get_mut(place);
+        seen.is_none_or(|seen| std::mem::replace(seen, high) == high)
     }
 
     /// Forgets what is remembered of routes, and with it the sessions in them.

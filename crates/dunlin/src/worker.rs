@@ -25,9 +25,11 @@ use crate::timers::{TICK, Tick, Wheel};
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Buffers for output that are kept for the next connection, and their size at most.
-const SPARE_BUFFERS_MAX: usize = 64;
+/// The size of a new buffer for output; what is kept of those that nobody needs for now, each and
+/// all together.
+const BUFFER_BYTES: usize = 512;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What one thread owns. Nothing in it is ever seen by another thread.
 pub(crate) struct Worker {
@@ -42,6 +44,8 @@ pub(crate) struct Worker {
     flush_waker: RefCell<Option<Waker>>,
     read_buffer: RefCell<Box<[u8]>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
+    /// Bytes of the spare buffers.
+    spare_bytes: Cell<usize>,
     wheel: RefCell<Wheel>,
     /// The connections that wait for the store.
     committing: RefCell<VecDeque<Rc<Connection>>>,
@@ -61,6 +65,7 @@ impl Worker {
             flush_waker: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             spare_buffers: RefCell::default(),
+            spare_bytes: Cell::new(0),
             wheel: RefCell::new(Wheel::new(now)),
             committing: RefCell::default(),
             publications: RefCell::default(),
@@ -93,15 +98,21 @@ impl Worker {
 
     /// An empty buffer for output.
     pub(crate) fn take_buffer(&self) -> Vec<u8> {
-        self.spare_buffers.borrow_mut().pop().unwrap_or_default()
+        let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
+            return Vec::with_capacity(BUFFER_BYTES);
+        };
+        self.spare_bytes
+            .set(self.spare_bytes.get().saturating_sub(buffer.capacity()));
+        buffer
     }
 
     /// A buffer that is not needed for now.
     pub(crate) fn give_buffer_back(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare_buffers.borrow_mut();
-        let is_useful = buffer.capacity() > 0 && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX;
-        if is_useful && spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(buffer);
+        let bytes = buffer.capacity();
+        let spare_bytes = self.spare_bytes.get() + bytes;
+        if bytes > 0 && bytes <= SPARE_BUFFER_BYTES_MAX && spare_bytes <= SPARE_BYTES_MAX {
+            self.spare_bytes.set(spare_bytes);
+            self.spare_buffers.borrow_mut().push(buffer);
         }
     }
 

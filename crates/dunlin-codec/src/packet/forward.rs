@@ -72,6 +72,24 @@ impl ForwardedPublish<'_> {
         self.encode_parts(version, &[], out)
     }
 
+    /// Appends a PUBLISH of QoS 0 for versions before 5.0, of which `body` is all behind the Fixed
+    /// Header: the Topic Name with its length, and the payload.
+    ///
+    /// # Errors
+    /// If the packet is too long for the protocol.
+    pub fn encode_in_one_piece(
+        retain: bool,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let remaining = length_to_write(body.len())?;
+        out.reserve(5 + body.len());
+        out.put_u8(first_byte(false, QoS::AtMostOnce, retain));
+        out.put_variable_byte_integer(remaining);
+        out.put(body);
+        Ok(())
+    }
+
     fn encode_parts(
         &self,
         version: ProtocolVersion,

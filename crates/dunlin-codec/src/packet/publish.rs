@@ -65,17 +65,18 @@ impl<'a> PublishProperties<'a> {
     /// # Errors
     /// [`EncodeError::FieldTooLong`] for a text or data past 65 535 bytes.
     pub fn write_forwarded(&self, sink: &mut impl Sink) -> Result<(), EncodeError> {
-        let properties = [
-            self.payload_format_indicator
-                .map(Property::PayloadFormatIndicator),
-            self.content_type.map(Property::ContentType),
-            self.response_topic.map(Property::ResponseTopic),
-            self.correlation_data.map(Property::CorrelationData),
-        ];
-        properties
-            .iter()
-            .flatten()
-            .try_for_each(|property| property.write(sink))?;
+        if let Some(is_utf8) = self.payload_format_indicator {
+            Property::PayloadFormatIndicator(is_utf8).write(sink)?;
+        }
+        if let Some(content_type) = self.content_type {
+            Property::ContentType(content_type).write(sink)?;
+        }
+        if let Some(topic) = self.response_topic {
+            Property::ResponseTopic(topic).write(sink)?;
+        }
+        if let Some(data) = self.correlation_data {
+            Property::CorrelationData(data).write(sink)?;
+        }
         self.user_properties.write(sink)
     }
 }
@@ -158,10 +159,11 @@ impl Default for TopicName<'_> {
 impl<'a> Publish<'a> {
     pub(crate) fn read(
         flags: u8,
-        reader: &mut Reader<'a>,
+        body: &'a [u8],
         version: ProtocolVersion,
         limits: &Limits,
     ) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
         let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(Malformed::QoS)?;
         let topic = match reader.utf8()? {
             "" if version.is_v5() => TopicName::EMPTY,
@@ -172,7 +174,7 @@ impl<'a> Publish<'a> {
             QoS::AtLeastOnce | QoS::ExactlyOnce => Some(reader.packet_identifier()?),
         };
         let properties = if version.is_v5() {
-            PublishProperties::read(reader, limits)?
+            PublishProperties::read(&mut reader, limits)?
         } else {
             PublishProperties::default()
         };

@@ -44,6 +44,14 @@ fn check(publish: &Publish<'_>, identifiers: &[NonZeroU32]) {
         header.extend_from_slice(publish.payload);
         assert_eq!(header, expected, "{version} {publish:?}");
         assert_eq!(forwarded.packet_len(version), Ok(expected.len() - 6));
+        if publish.qos == QoS::AtMostOnce && !version.is_v5() {
+            let topic = publish.topic.as_str().as_bytes();
+            let length = u16::try_from(topic.len()).unwrap().to_be_bytes();
+            let body = [&length[..], topic, publish.payload].concat();
+            let mut whole = b"before".to_vec();
+            ForwardedPublish::encode_in_one_piece(publish.retain, &body, &mut whole).unwrap();
+            assert_eq!(whole, expected, "{version} {publish:?}");
+        }
     }
 }
 

@@ -41,6 +41,11 @@ pub trait Access: Send + Sync {
     /// A number that changes whenever an answer may be another one than before: what was granted
     /// is asked again then.
     fn generation(&self) -> u64;
+
+    /// Whether everyone may publish everything, so that nothing is looked up for the question.
+    fn allows_all_publishes(&self) -> bool {
+        false
+    }
 }
 
 /// Everyone may do everything.
@@ -58,6 +63,10 @@ impl Access for AllowAll {
 
     fn generation(&self) -> u64 {
         0
+    }
+
+    fn allows_all_publishes(&self) -> bool {
+        true
     }
 }
 

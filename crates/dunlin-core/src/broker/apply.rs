@@ -7,7 +7,7 @@ use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
 use crate::message::Message;
-use crate::router::{Delivered, Group, Route, Target};
+use crate::router::{Group, Route, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
@@ -38,13 +38,26 @@ impl Broker {
         } else {
             ReasonCode::Success
         };
-        for target in route.targets.iter() {
-            if self.give(worker, &plan.message, target) == Offered::Queued(Enqueued::Refused) {
+        let message = plan.message;
+        // The last of all gets the plan's own reference to the message.
+        let (last, others) = match route.targets.split_last() {
+            Some((last, others)) if route.groups.is_empty() => (Some(last), others),
+            _ => (None, &*route.targets),
+        };
+        let mut give = |message, target| {
+            if self.give(worker, message, target) == Offered::Queued(Enqueued::Refused) {
                 reason_code = ReasonCode::QuotaExceeded;
             }
+        };
+        for target in others {
+            give(Arc::clone(&message), target);
         }
-        for group in route.groups.iter() {
-            self.give_to_group(worker, &plan.message, group);
+        if let Some(target) = last {
+            give(message, target);
+        } else {
+            for group in route.groups.iter() {
+                self.give_to_group(worker, &message, group);
+            }
         }
         let asker = plan
             .exchange
@@ -65,7 +78,7 @@ impl Broker {
         if was_for_nobody || plan.generation == self.routes_generation() {
             return Arc::clone(&plan.route);
         }
-        worker.route(self, plan.message.topic())
+        worker.route(self, &plan.message)
     }
 
     /// Makes the message the retained one of its topic; an empty payload deletes that
@@ -85,13 +98,15 @@ impl Broker {
     fn give(
         &self,
         worker: &mut Worker,
-        message: &Arc<Message>,
+        message: Arc<Message>,
         target: &Target<SessionRef>,
     ) -> Offered {
         let Some(grant) = target.delivered_from(message.publisher().0) else {
             return Offered::NotKept;
         };
-        self.offer(worker, &target.subscriber, delivery(message, grant))
+        let retain = message.retain() && grant.retain_as_published;
+        let delivery = Delivery::new(message, grant.qos, retain, &grant.identifiers);
+        self.offer(worker, &target.subscriber, delivery)
     }
 
     /// Puts a message into the queue of a session, and notes what comes of it.
@@ -138,13 +153,10 @@ impl Broker {
                 }
                 return;
             };
-            let delivery = Delivery {
-                message: Arc::clone(message),
-                identifiers: grant.identifier.into(),
-                group: Some(Arc::clone(group)),
-                qos: message.qos().min(grant.qos),
-                retain: message.retain() && grant.retain_as_published,
-            };
+            let retain = message.retain() && grant.retain_as_published;
+            let identifiers = grant.identifier.into();
+            let delivery = Delivery::new(Arc::clone(message), grant.qos, retain, &identifiers)
+                .for_group(Arc::clone(group));
             match self.offer(worker, &member, delivery) {
                 Offered::Ended => gone = Some(member.number().0),
                 Offered::NotKept | Offered::Queued(_) => return,
@@ -174,16 +186,6 @@ impl Broker {
             let present = filter.and_then(|filter| self.group(filter));
             self.give_to_group(worker, &delivery.message, present.as_ref().unwrap_or(group));
         }
-    }
-}
-
-fn delivery(message: &Arc<Message>, grant: &Delivered) -> Delivery {
-    Delivery {
-        message: Arc::clone(message),
-        identifiers: grant.identifiers.clone(),
-        group: None,
-        qos: message.qos().min(grant.qos),
-        retain: message.retain() && grant.retain_as_published,
     }
 }
 

@@ -73,14 +73,10 @@ impl Broker {
             message, exchange, ..
         } = request;
         if let Origin::Client(identity) = origin {
-            let topic = message.topic();
             // Server-specific information is the server's to publish (section 4.7.2).
-            let is_servers = topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/");
-            if is_servers
-                || !self
-                    .access()
-                    .may_publish(identity, topic, message.qos(), message.retain())
-            {
+            let below = message.topic_bytes().strip_prefix(b"$SYS");
+            let is_servers = below.is_some_and(|below| matches!(below, [] | [b'/', ..]));
+            if is_servers || !self.may_publish(identity, &message) {
                 worker.stats.refused += 1;
                 return Err(Refusal::NotAuthorized);
             }
@@ -93,6 +89,12 @@ impl Broker {
         }
         let plan = self.plan(worker, message);
         Ok(PublishPlan { exchange, ..plan })
+    }
+
+    fn may_publish(&self, identity: &Identity, message: &Message) -> bool {
+        let access = self.access();
+        access.allows_all_publishes()
+            || access.may_publish(identity, message.topic(), message.qos(), message.retain())
     }
 
     /// Decides who gets a message of the broker.
@@ -122,10 +124,10 @@ impl Broker {
     fn plan(&self, worker: &mut Worker, message: Message) -> PublishPlan {
         let sequence = self.next_sequence();
         let message = Arc::new(message.numbered(sequence));
+        let retains = message.retain() && self.settings().mqtt.retain_available;
         // Before the route is looked up, so that a change meanwhile is seen.
         let generation = self.routes_generation();
-        let route = worker.route(self, message.topic());
-        let retains = message.retain() && self.settings().mqtt.retain_available;
+        let route = worker.route(self, &message);
         PublishPlan {
             message,
             route,

@@ -308,6 +308,7 @@ impl Connection {
             had_expiry_interval: expiry_interval != Some(Duration::ZERO),
             wants_problems: properties.request_problem_information.unwrap_or(true),
             pending: 0,
+            may_have_received: attachment.is_present,
             resend_from: attachment.is_present.then_some(0),
             resend_at: None,
             authentication_method: properties.authentication_method.map(Into::into),
@@ -477,7 +478,11 @@ fn send_connack(
     let given = v3::expiry_seconds(v3::expiry_interval(connect, settings));
     let asked = connect.properties.session_expiry_interval.unwrap_or(0);
     let wants_response = connect.properties.request_response_information == Some(true);
-    let response = mqtt.response_information.replace("%c", client_id);
+    let response = if wants_response {
+        mqtt.response_information.replace("%c", client_id)
+    } else {
+        String::new()
+    };
     let if_not = |is_default: bool| (!is_default).then_some(false);
     let properties = ConnackProperties {
         session_expiry_interval: (given != asked).then_some(given),
@@ -491,7 +496,7 @@ fn send_connack(
         shared_subscription_available: if_not(mqtt.shared_subscription_available),
         server_keep_alive: (connected.keep_alive != connect.keep_alive)
             .then_some(connected.keep_alive),
-        response_information: (wants_response && !response.is_empty()).then_some(&response),
+        response_information: (!response.is_empty()).then_some(&response),
         authentication_method: connected.authentication_method.as_deref(),
         authentication_data: data,
         ..ConnackProperties::default()

@@ -32,6 +32,7 @@ impl Connected {
             self.note_alias(alias, publish.topic, &settings.mqtt)?;
         }
         if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
+            self.may_have_received = true;
             match self.arrival(connection, packet_id) {
                 Arrival::New => {}
                 Arrival::UnderWay => return Ok(Outcome::Continue),
@@ -55,7 +56,7 @@ impl Connected {
             topic,
             qos: publish.qos,
             retain: publish.retain,
-            properties: publish.properties,
+            properties: &publish.properties,
             payload: payload.map_or(Payload::Borrowed(publish.payload), Payload::Shared),
         };
         let number = self.session.number();
@@ -110,10 +111,12 @@ impl Connected {
         connection: ConnectionId,
         settings: &MqttSettings,
     ) -> Result<(), Violation> {
-        let unreleased = self
-            .session
-            .lock_for(connection)
-            .map_or(0, |state| state.received.len());
+        let unreleased = if self.may_have_received {
+            let state = self.session.lock_for(connection);
+            state.map_or(0, |state| state.received.len())
+        } else {
+            0
+        };
         if unreleased + self.pending >= usize::from(settings.receive_maximum) {
             return Err(Violation::ReceiveMaximumExceeded);
         }
@@ -148,26 +151,23 @@ impl Connected {
         out: &mut Output,
     ) {
         match acknowledgement {
-            Acknowledgement::None => return,
-            Acknowledgement::Puback(_) => self.pending = self.pending.saturating_sub(1),
-            Acknowledgement::Pubrec(_) => {}
-        }
-        // Not by a connection that has lost its session: its client asks again on the new one.
-        let Some(mut state) = self.session.lock_for(connection) else {
-            return;
-        };
-        if let Acknowledgement::Pubrec(packet_id) = acknowledgement
-            && (!reason_code.is_error() || !self.version.is_v5())
-        {
-            state.received.insert(packet_id);
-        }
-        drop(state);
-        match acknowledgement {
             Acknowledgement::None => {}
             Acknowledgement::Puback(packet_id) => {
-                self.send(&Packet::Puback(Ack::new(packet_id, reason_code)), out);
+                self.pending = self.pending.saturating_sub(1);
+                // Not by a connection that has lost its session: its client asks again on the new
+                // one.
+                if self.session.is_of(connection) {
+                    self.send(&Packet::Puback(Ack::new(packet_id, reason_code)), out);
+                }
             }
             Acknowledgement::Pubrec(packet_id) => {
+                let Some(mut state) = self.session.lock_for(connection) else {
+                    return;
+                };
+                if !reason_code.is_error() || !self.version.is_v5() {
+                    state.received.insert(packet_id);
+                }
+                drop(state);
                 self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
             }
         }

@@ -13,7 +13,7 @@ mod subscribing;
 mod topic_alias;
 mod v3;
 
-use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion, ReasonCode};
+use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion, Publish, ReasonCode};
 
 use crate::access::Identity;
 use crate::broker::Broker;
@@ -65,6 +65,9 @@ struct Connected {
     wants_problems: bool,
     /// Publishes of QoS 1 that are planned and not acknowledged; the session knows those of QoS 2.
     pending: usize,
+    /// Whether the session can have QoS 2 messages that were received and not released: not before the
+    /// first of a new session.
+    may_have_received: bool,
     /// The sequence number in flight from which on messages are to be sent again.
     resend_from: Option<u64>,
     /// When unacknowledged messages are sent again without a new connection.
@@ -209,6 +212,23 @@ impl Connection {
             State::Closed(_) => return Outcome::Close,
         };
         result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
+    }
+
+    /// As [`Connection::handle_packet`], for a PUBLISH.
+    pub fn handle_publish(
+        &mut self,
+        context: &mut Occasion<'_>,
+        publish: &Publish<'_>,
+        payload: Option<bytes::Bytes>,
+        out: &mut Output,
+    ) -> Outcome {
+        let State::Connected(connected) = &mut self.state else {
+            return self.handle_packet(context, Packet::Publish(*publish), payload, out);
+        };
+        self.last_received = context.now;
+        connected
+            .handle_publish(context, self.id, publish, payload, out)
+            .unwrap_or_else(|violation| self.handle_violation(context, violation, out))
     }
 
     /// Bytes came that are no acceptable packet.

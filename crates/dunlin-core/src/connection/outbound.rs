@@ -204,6 +204,16 @@ impl Connected {
         out: &mut Output,
     ) -> bool {
         let message = &delivery.message;
+        if delivery.qos == QoS::AtMostOnce
+            && !self.version.is_v5()
+            && let Some(body) = message.in_one_piece()
+        {
+            let buffer = out.buffer_mut();
+            let is_written =
+                ForwardedPublish::encode_in_one_piece(delivery.retain, body, buffer).is_ok();
+            stats.publish_sent += u64::from(is_written);
+            return is_written;
+        }
         let mut publish = publish(delivery, identified, now);
         let topic = self.outbound_aliases.choose(message.topic_bytes());
         match topic {
@@ -407,11 +417,5 @@ fn publish(
 
 /// A retained message for a new subscription: RETAIN is 1 [MQTT-3.3.1-8].
 fn retained_delivery(message: Arc<Message>, cursor: &RetainedCursor) -> Delivery {
-    Delivery {
-        qos: message.qos().min(cursor.qos),
-        identifiers: cursor.identifier.into(),
-        group: None,
-        retain: true,
-        message,
-    }
+    Delivery::new(message, cursor.qos, true, &cursor.identifier.into())
 }

@@ -49,6 +49,9 @@ impl OutboundAliases {
 
     /// The first topics get the aliases that there are; later ones go as text.
     pub(crate) fn choose(&mut self, topic: &[u8]) -> TopicOnWire {
+        if self.max == 0 {
+            return TopicOnWire::Name;
+        }
         if let Some(&alias) = self.aliases.get(topic) {
             return TopicOnWire::Alias(alias);
         }

@@ -19,7 +19,7 @@ fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
         topic: TopicName::parse(topic).unwrap(),
         qos: QoS::AtMostOnce,
         retain: true,
-        properties: PublishProperties {
+        properties: &PublishProperties {
             message_expiry_interval: expiry,
             ..PublishProperties::default()
         },

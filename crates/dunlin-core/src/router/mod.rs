@@ -20,7 +20,7 @@ use dunlin_codec::{QoS, Share, TopicFilter, TopicName};
 
 use crate::settings::SharedSettings;
 use list::Subscribers;
-pub(crate) use route::{Delivered, Identifiers, Route, Target};
+pub(crate) use route::{Identifiers, Route, Target};
 pub(crate) use shared::{Group, pattern_matches};
 use table::Table;
 use tree::Tree;

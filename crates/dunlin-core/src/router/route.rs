@@ -119,12 +119,14 @@ pub(crate) struct Identifiers {
 }
 
 impl Identifiers {
-    /// The identifiers, in the order in which they were added.
-    pub(crate) fn as_slice(&self) -> &[NonZeroU32] {
-        match &self.several {
-            Some(several) => several,
-            None => self.one.as_slice(),
-        }
+    /// The first.
+    pub(crate) const fn one(&self) -> Option<NonZeroU32> {
+        self.one
+    }
+
+    /// All of them in the order in which they were added, if there are several.
+    pub(crate) const fn several(&self) -> Option<&Arc<Vec<NonZeroU32>>> {
+        self.several.as_ref()
     }
 
     fn push(&mut self, identifier: NonZeroU32) {

@@ -14,19 +14,50 @@ use crate::session::SessionRef;
 pub(crate) struct Delivery {
     /// What.
     pub(crate) message: Arc<Message>,
-    /// The Subscription Identifiers of the subscriptions that it is given for.
-    pub(crate) identifiers: Identifiers,
     /// The shared subscription that chose this session, where another member can take its place.
     pub(crate) group: Option<Arc<Group<SessionRef>>>,
+    /// The Subscription Identifiers of the subscriptions that it is given for, if there are several.
+    several: Option<Arc<Vec<NonZeroU32>>>,
+    /// The Subscription Identifier, if there is one.
+    identifier: Option<NonZeroU32>,
     /// The lower of the message's QoS and that of the subscription.
     pub(crate) qos: QoS,
     /// The RETAIN flag that the subscriber sees.
     pub(crate) retain: bool,
 }
 
+// Queues may hold a hundred thousand of them for each session.
+const _: () = assert!(size_of::<Delivery>() <= 32);
+
 impl Delivery {
+    /// A message for a session that was granted `qos`.
+    pub(crate) fn new(
+        message: Arc<Message>,
+        qos: QoS,
+        retain: bool,
+        identifiers: &Identifiers,
+    ) -> Self {
+        Self {
+            qos: message.qos().min(qos),
+            message,
+            group: None,
+            several: identifiers.several().cloned(),
+            identifier: identifiers.one(),
+            retain,
+        }
+    }
+
+    /// The same, given for a shared subscription.
+    pub(crate) fn for_group(self, group: Arc<Group<SessionRef>>) -> Self {
+        let group = Some(group);
+        Self { group, ..self }
+    }
+
     /// The identifiers as a slice.
     pub(crate) fn identifiers(&self) -> &[NonZeroU32] {
-        self.identifiers.as_slice()
+        match &self.several {
+            Some(several) => several,
+            None => self.identifier.as_slice(),
+        }
     }
 }

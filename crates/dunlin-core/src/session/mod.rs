@@ -11,7 +11,7 @@ pub(crate) mod will;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin_codec::QoS;
@@ -37,8 +37,10 @@ pub(crate) type SessionRef = Arc<Session>;
 pub(crate) struct Session {
     number: SessionNumber,
     client_id: ClientIdentifier,
-    /// Copies of what the state says, for the choice of a shared subscription's member.
+    /// Copies of what the state says, for those who need no more than to read it: the choice of a
+    /// shared subscription's member, and whether a connection still has the session.
     is_connected: AtomicBool,
+    connection: AtomicU64,
     backlog: AtomicUsize,
     window: AtomicUsize,
     state: Mutex<SessionState>,
@@ -89,6 +91,7 @@ impl Session {
             number,
             client_id,
             is_connected: AtomicBool::new(false),
+            connection: AtomicU64::new(0),
             backlog: AtomicUsize::new(0),
             window: AtomicUsize::new(0),
             state: Mutex::new(SessionState {
@@ -130,6 +133,13 @@ impl Session {
         (state.connection == Some(connection) && !state.is_ended).then_some(state)
     }
 
+    /// Whether this connection has the session. Another one may take it over at any time; who is to
+    /// change the session asks with [`Session::lock_for`].
+    pub(crate) fn is_of(&self, connection: ConnectionId) -> bool {
+        self.is_connected.load(Ordering::Acquire)
+            && self.connection.load(Ordering::Acquire) == connection.0
+    }
+
     /// Makes the copies agree with the state, which the caller has locked.
     pub(crate) fn publish_load(&self, state: &SessionState) {
         let backlog = state.queue.len() + state.in_flight.len();
@@ -144,7 +154,10 @@ impl Session {
     ) {
         state.connection = to.map(|(connection, _)| connection);
         state.is_woken = false;
-        self.is_connected.store(to.is_some(), Ordering::Relaxed);
+        if let Some((connection, _)) = to {
+            self.connection.store(connection.0, Ordering::Release);
+        }
+        self.is_connected.store(to.is_some(), Ordering::Release);
         self.window
             .store(to.map_or(0, |(_, window)| window), Ordering::Relaxed);
         self.publish_load(state);

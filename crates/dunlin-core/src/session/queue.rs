@@ -168,6 +168,9 @@ impl Queue {
     }
 
     fn first_lane(&mut self) -> Option<&mut VecDeque<Delivery>> {
+        if self.prior.is_empty() {
+            return None;
+        }
         let mut lanes = self.prior.values_mut();
         lanes.find(|lane| !lane.is_empty())
     }
@@ -188,6 +191,9 @@ impl Queue {
 
     /// Removes an older message of the same topic, if the settings want only the newest.
     fn remove_last_of_topic(&mut self, delivery: &Delivery, settings: &QueueSettings) {
+        if settings.keep_last.is_empty() {
+            return;
+        }
         let topic = delivery.message.topic();
         if settings.keep_last.iter().any(|rule| rule.matches(topic)) {
             self.extract(|queued| queued.message.topic() == topic);

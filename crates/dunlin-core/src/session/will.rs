@@ -33,7 +33,7 @@ impl Will {
             topic: will.topic,
             qos: will.qos,
             retain: will.retain,
-            properties: PublishProperties {
+            properties: &PublishProperties {
                 payload_format_indicator: properties.payload_format_indicator,
                 response_topic: properties.response_topic,
                 correlation_data: properties.correlation_data,

@@ -5,10 +5,16 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::{BufMut, Bytes};
-use dunlin_codec::{DecodeError, FixedHeader, Packet, PacketType, decode_body, fixed_header};
+use dunlin_codec::{
+    DecodeError, FixedHeader, Packet, PacketType, Publish, decode_body, decode_publish,
+    fixed_header,
+};
+use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::input::Outcome;
 use dunlin_core::message::SHARED_PAYLOAD_BYTES_MIN;
+use dunlin_core::output::Output;
 use dunlin_core::time::Time;
+use dunlin_core::worker::Occasion;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::task::{Connection, Inner, Phase};
@@ -67,6 +73,7 @@ impl Inner {
                 return Poll::Ready(true);
             }
         }
+        self.lend_buffer(worker);
         let is_full = read.remaining() == 0;
         let now = worker.now();
         let filled = read.filled();
@@ -163,19 +170,20 @@ impl Inner {
     ) {
         let limits = self.core.limits(&worker.shared.broker);
         let version = self.core.version();
-        let packet = fixed_header(bytes, &limits).and_then(|header| match header {
-            Some(header) => {
+        match fixed_header(bytes, &limits) {
+            Ok(Some(header)) if header.packet_type == PacketType::Publish => {
                 let body = bytes.get(header.header_len..).unwrap_or_default();
-                decode_body(&header, body, version, &limits).map(Some)
+                let publish = decode_publish(&header, body, version, &limits);
+                let payload = |publish: &Publish<'_>| Some(bytes.slice_ref(publish.payload));
+                self.handle_publish(worker, connection, now, publish, payload);
             }
-            None => Ok(None),
-        });
-        let payload = match &packet {
-            Ok(Some(Packet::Publish(publish))) => Some(bytes.slice_ref(publish.payload)),
-            _ => None,
-        };
-        if let Some(packet) = packet.transpose() {
-            self.handle(worker, connection, now, packet, payload);
+            Ok(Some(header)) => {
+                let body = bytes.get(header.header_len..).unwrap_or_default();
+                let packet = decode_body(&header, body, version, &limits);
+                self.handle_packet(worker, connection, now, packet);
+            }
+            Ok(None) => {}
+            Err(error) => self.handle_packet(worker, connection, now, Err(error)),
         }
     }
 
@@ -191,20 +199,26 @@ impl Inner {
         let mut limits = self.core.limits(&worker.shared.broker);
         while self.phase == Phase::Open {
             let rest = bytes.get(consumed..).unwrap_or_default();
-            let packet = match fixed_header(rest, &limits) {
+            let was_new = self.core.is_new();
+            let version = self.core.version();
+            match fixed_header(rest, &limits) {
                 Ok(None) => break,
                 Ok(Some(header)) => {
                     let Some(body) = body(rest, &header) else {
                         break;
                     };
                     consumed += header.packet_len();
-                    publishes += usize::from(header.packet_type == PacketType::Publish);
-                    decode_body(&header, body, self.core.version(), &limits)
+                    if header.packet_type == PacketType::Publish {
+                        publishes += 1;
+                        let publish = decode_publish(&header, body, version, &limits);
+                        self.handle_publish(worker, connection, now, publish, |_| None);
+                    } else {
+                        let packet = decode_body(&header, body, version, &limits);
+                        self.handle_packet(worker, connection, now, packet);
+                    }
                 }
-                Err(error) => Err(error),
-            };
-            let was_new = self.core.is_new();
-            self.handle(worker, connection, now, packet, None);
+                Err(error) => self.handle_packet(worker, connection, now, Err(error)),
+            }
             if was_new {
                 limits = self.core.limits(&worker.shared.broker);
             }
@@ -221,24 +235,54 @@ impl Inner {
         }
     }
 
-    /// Gives one packet, or what was wrong with it, to the core, and does what the core asks for.
-    fn handle(
+    /// Gives one packet, or what was wrong with it, to the core.
+    fn handle_packet(
         &mut self,
         worker: &Worker,
         connection: &Rc<Connection>,
         now: Time,
         packet: Result<Packet<'_>, DecodeError>,
-        payload: Option<Bytes>,
+    ) {
+        self.handle(worker, connection, now, |core, context, out| match packet {
+            Ok(packet) => core.handle_packet(context, packet, None, out),
+            Err(error) => core.handle_decode_error(context, error, out),
+        });
+    }
+
+    /// Gives a PUBLISH to the core; its payload is kept as it lies if `payload` says where.
+    fn handle_publish(
+        &mut self,
+        worker: &Worker,
+        connection: &Rc<Connection>,
+        now: Time,
+        publish: Result<Publish<'_>, DecodeError>,
+        payload: impl FnOnce(&Publish<'_>) -> Option<Bytes>,
+    ) {
+        self.handle(
+            worker,
+            connection,
+            now,
+            |core, context, out| match publish {
+                Ok(publish) => core.handle_publish(context, &publish, payload(&publish), out),
+                Err(error) => core.handle_decode_error(context, error, out),
+            },
+        );
+    }
+
+    /// Gives an input to the core, and does what the core asks for.
+    fn handle(
+        &mut self,
+        worker: &Worker,
+        connection: &Rc<Connection>,
+        now: Time,
+        input: impl FnOnce(&mut CoreConnection, &mut Occasion<'_>, &mut Output) -> Outcome,
     ) {
         let shared = &worker.shared;
         let outcome = worker.with_core(now, |context| {
             let Self {
                 core, out, pending, ..
             } = self;
-            let mut outcome = match packet {
-                Ok(packet) => core.handle_packet(context, packet, payload, out),
-                Err(error) => core.handle_decode_error(context, error, out),
-            };
+            let mut outcome = input(core, context, out);
             if let Outcome::Authenticate(attempt) = &outcome {
                 let decision = shared
                     .authenticator

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use dunlin_codec::ReasonCode;
 use dunlin_core::connection::Connection as CoreConnection;
-use dunlin_core::id::ConnectionId;
+use dunlin_core::id::{ClientIdentifier, ConnectionId};
 use dunlin_core::input::{CloseReason, Outcome};
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
@@ -236,8 +236,9 @@ impl Connection {
 
     /// Says in the log that it is over and why: what a client did wrong, or was refused, is news;
     /// the usual ends are not.
-    fn log_end(&self, client: Option<&str>, reason: CloseReason) {
+    fn log_end(&self, client: Option<&ClientIdentifier>, reason: CloseReason) {
         let peer = self.peer.map(tracing::field::display);
+        let client = client.map(tracing::field::display);
         match reason {
             CloseReason::Violation(_) | CloseReason::Refused(_) => {
                 info!(peer, client, "connection closed: {reason}");
@@ -300,14 +301,13 @@ pub(crate) async fn run(worker: &Rc<Worker>, connection: &Rc<Connection>) {
     std::future::poll_fn(|context| poll(worker, connection, &client, context)).await;
     let inner = connection.inner.borrow();
     let reason = inner.core.close_reason().unwrap_or(CloseReason::Lost);
-    let client: Option<String> = client.take();
-    connection.log_end(client.as_deref(), reason);
+    connection.log_end(client.take().as_ref(), reason);
 }
 
 fn poll(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,
-    client: &RefCell<Option<String>>,
+    client: &RefCell<Option<ClientIdentifier>>,
     context: &mut TaskContext<'_>,
 ) -> Poll<()> {
     let mut inner = connection.inner.borrow_mut();
@@ -332,7 +332,7 @@ fn poll(
         }
         let read = inner.read(worker, connection, context);
         if was_new && !inner.core.is_new() {
-            *client.borrow_mut() = inner.core.client_id().map(ToString::to_string);
+            *client.borrow_mut() = inner.core.client_id().cloned();
             // The deadline is another one now: that of its Keep Alive.
             worker.look_again(connection, inner.deadline(worker, worker.now()));
         }

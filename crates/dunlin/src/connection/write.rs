@@ -22,14 +22,19 @@ pub(crate) enum Flushed {
 }
 
 impl Inner {
+    /// Sees to it that there is a buffer for what is to be sent; the next flush gives it back.
+    pub(super) fn lend_buffer(&mut self, worker: &Worker) {
+        if self.out.capacity() == 0 {
+            self.out = Output::with_buffer(worker.take_buffer());
+        }
+    }
+
     /// Asks the core what waits to be sent, and writes as much as the socket takes.
     pub(super) fn flush(&mut self, worker: &Worker, now: Time) -> Flushed {
         if self.phase == Phase::Gone {
             return Flushed::Done;
         }
-        if self.out.capacity() == 0 {
-            self.out = Output::with_buffer(worker.take_buffer());
-        }
+        self.lend_buffer(worker);
         let has_more = self.phase == Phase::Open
             && worker.with_core(now, |context| self.core.poll_output(context, &mut self.out));
         if !self.is_blocked && !self.out.is_empty() {

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::TcpStream;
 use tracing::warn;
 
 use crate::shared::{Command, ListenerState};
@@ -35,6 +34,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)>
         // [::] is every address, of both versions, whatever the machine's default is.
         socket.set_only_v6(false)?;
     }
+    prepare(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -72,7 +72,6 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
             warn_sometimes("a connection was refused", max);
             continue;
         }
-        prepare(&stream);
         let count = worker.shared.mailboxes.len();
         let chosen = next_worker;
         next_worker = (next_worker + 1) % count.max(1);
@@ -92,9 +91,8 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
 }
 
 /// A small packet must not wait for a later one, and a peer that vanished must be found out even if
-/// the client switched its Keep Alive off.
-fn prepare(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
+/// the client switched its Keep Alive off. Connections have this from the socket that accepts them.
+fn prepare(socket: &Socket) {
     // Both are wishes: a connection works without them.
     let _ = socket.set_tcp_nodelay(true);
     let keep_alive = TcpKeepalive::new()

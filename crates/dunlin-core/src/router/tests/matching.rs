@@ -6,8 +6,7 @@ use dunlin_codec::QoS;
 use proptest::prelude::*;
 
 use super::*;
-use crate::router::Delivered;
-use crate::router::route::ForOwn;
+use crate::router::route::{Delivered, ForOwn};
 
 #[track_caller]
 fn check(text: &str, matching: &[&str], other: &[&str]) {
@@ -93,12 +92,10 @@ fn merged(grants: &[&Grant]) -> Option<(QoS, bool, Vec<u32>)> {
 }
 
 fn seen(delivered: &Delivered) -> (QoS, bool, Vec<u32>) {
-    let mut identifiers: Vec<u32> = delivered
-        .identifiers
-        .as_slice()
-        .iter()
-        .map(|identifier| identifier.get())
-        .collect();
+    let several = delivered.identifiers.several();
+    let one = || delivered.identifiers.one().into_iter().collect();
+    let all: Vec<NonZeroU32> = several.map_or_else(one, |several| several.to_vec());
+    let mut identifiers: Vec<u32> = all.iter().map(|identifier| identifier.get()).collect();
     identifiers.sort_unstable();
     (delivered.qos, delivered.retain_as_published, identifiers)
 }
