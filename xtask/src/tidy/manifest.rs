@@ -15,7 +15,7 @@ struct Edges {
     dev: &'static [&'static str],
 }
 
-const EDGES: [Edges; 6] = [
+const EDGES: [Edges; 8] = [
     Edges {
         manifest: "crates/dunlin-codec/Cargo.toml",
         normal: &["bytes", "thiserror"],
@@ -35,6 +35,26 @@ const EDGES: [Edges; 6] = [
         dev: &["proptest"],
     },
     Edges {
+        manifest: "crates/dunlin-store/Cargo.toml",
+        normal: &[
+            "dunlin-codec",
+            "dunlin-core",
+            "crc32c",
+            "getrandom",
+            "parking_lot",
+            "rustix",
+            "thiserror",
+            "tracing",
+        ],
+        dev: &["proptest", "tempfile"],
+    },
+    // What a decision was measured with. It is no member of the workspace.
+    Edges {
+        manifest: "bench/probes/raft-engine/Cargo.toml",
+        normal: &["raft", "raft-engine"],
+        dev: &[],
+    },
+    Edges {
         manifest: "crates/dunlin-client/Cargo.toml",
         normal: &["dunlin-codec", "bytes", "thiserror", "tokio"],
         dev: &[],
@@ -44,6 +64,7 @@ const EDGES: [Edges; 6] = [
         normal: &[
             "dunlin-codec",
             "dunlin-core",
+            "dunlin-store",
             "ahash",
             "bytes",
             "hashbrown",

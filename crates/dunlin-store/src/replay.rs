@@ -1,0 +1,273 @@
+//! Reading a store: every record in its order, and what is damaged is passed over.
+
+use std::io;
+
+use dunlin_core::storage::Record;
+
+use crate::disk::{Disk, DiskFile};
+use crate::frame::{self, Item, Scan};
+use crate::record::{self, Decoded};
+use crate::report::{Damage, DamageKind, Report};
+use crate::segment::{FORMAT_VERSION, HEADER_BYTES, Header, SegmentName};
+
+/// What the disk does not give back is looked for in pieces of this size.
+const BLOCK_BYTES: usize = 4096;
+
+/// A store cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system said so.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A later version wrote it.
+    #[error(
+        "segment {segment} has format {version}, and this version reads up to {FORMAT_VERSION}: \
+         start the version that wrote it, or a later one"
+    )]
+    Version {
+        /// The number of the segment.
+        segment: u64,
+        /// The version of its format.
+        version: u16,
+    },
+}
+
+/// An append that was read.
+#[derive(Debug)]
+pub(crate) struct Append<'a> {
+    pub(crate) segment: u64,
+    /// Of the frame.
+    pub(crate) bytes: u64,
+    records: &'a [Decoded<'a>],
+}
+
+impl Append<'_> {
+    /// Gives each record to `each`.
+    pub(crate) fn records(&self, each: &mut dyn FnMut(Record<'_>)) {
+        for record in self.records {
+            record.give(each);
+        }
+    }
+}
+
+/// A segment that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadSegment {
+    pub(crate) name: SegmentName,
+    /// Bytes of it that are used; 0 if it holds nothing and never did.
+    pub(crate) used: u64,
+    /// Bytes of the file.
+    pub(crate) length: u64,
+}
+
+/// What a whole store was.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) report: Report,
+    pub(crate) segments: Vec<ReadSegment>,
+    /// The last append.
+    pub(crate) last_place: u64,
+}
+
+/// The segments of a store, oldest first.
+pub(crate) fn segments(disk: &dyn Disk) -> io::Result<Vec<SegmentName>> {
+    let names = disk.list()?;
+    let mut names: Vec<_> = names
+        .iter()
+        .filter_map(|name| SegmentName::parse(name))
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Reads all that is in a store. `set_aside` is shown what is damaged, with the bytes.
+///
+/// # Errors
+/// [`ReadError`] if the directory or a file cannot be opened, or is of a later version: never because
+/// of what is in a file.
+pub(crate) fn replay(
+    disk: &dyn Disk,
+    each: &mut dyn FnMut(&Append<'_>),
+    set_aside: &mut dyn FnMut(&Damage, &[u8]),
+) -> Result<Contents, ReadError> {
+    let mut replay = Replay {
+        contents: Contents::default(),
+        tail: None,
+        is_begun: false,
+        each,
+        set_aside,
+    };
+    for name in segments(disk)? {
+        replay.segment(disk, name)?;
+    }
+    let Replay {
+        mut contents, tail, ..
+    } = replay;
+    contents.report.torn = tail;
+    Ok(contents)
+}
+
+struct Replay<'a> {
+    contents: Contents,
+    /// Damage that no frame has followed yet. It is what a stop tore, unless appends are missing.
+    tail: Option<Damage>,
+    /// Whether an append was read, or a header said which is the first.
+    is_begun: bool,
+    each: &'a mut dyn FnMut(&Append<'_>),
+    set_aside: &'a mut dyn FnMut(&Damage, &[u8]),
+}
+
+impl Replay<'_> {
+    fn segment(&mut self, disk: &dyn Disk, name: SegmentName) -> Result<(), ReadError> {
+        let file = disk.open(&name.to_string())?;
+        let (bytes, unreadable) = read(&*file)?;
+        let number = name.number;
+        let length = bytes.len() as u64;
+        for &range in &unreadable {
+            self.damage(number, range, DamageKind::Unreadable, &[]);
+        }
+        if unreadable.is_empty() && bytes.iter().all(|&byte| byte == 0) {
+            // Made ahead of its use, or of no use at all.
+            let used = 0;
+            self.contents
+                .segments
+                .push(ReadSegment { name, used, length });
+            return Ok(());
+        }
+        match Header::decode(&bytes) {
+            Some(header) if header.version > FORMAT_VERSION => {
+                let (segment, version) = (number, header.version);
+                return Err(ReadError::Version { segment, version });
+            }
+            Some(header) => self.continues_at(header.first_place),
+            None => {
+                let damaged = bytes.get(..HEADER_BYTES.min(bytes.len())).unwrap_or(&bytes);
+                let range = (0, damaged.len() as u64);
+                self.damage(number, range, DamageKind::Header, damaged);
+            }
+        }
+        let used = self.frames(name, &bytes) as u64;
+        // What cannot be read today may be there tomorrow.
+        let used = if unreadable.is_empty() { used } else { length };
+        let report = &mut self.contents.report;
+        report.segments += 1;
+        report.bytes += used;
+        self.contents
+            .segments
+            .push(ReadSegment { name, used, length });
+        Ok(())
+    }
+
+    /// Reads the frames of a segment and says how much of it is used.
+    fn frames(&mut self, name: SegmentName, bytes: &[u8]) -> usize {
+        let mut scan = Scan::new(bytes, HEADER_BYTES, name.key, self.contents.last_place);
+        let mut records = Vec::new();
+        for item in &mut scan {
+            self.contents.report.is_closed = matches!(item, Item::Closed);
+            match item {
+                Item::Closed => self.tail_is_damage(),
+                Item::Damaged { offset, length } => {
+                    let damaged = bytes.get(offset..offset + length).unwrap_or_default();
+                    self.tail_is_damage();
+                    let damage = damage(name.number, (offset, length), DamageKind::Checksum);
+                    (self.set_aside)(&damage, damaged);
+                    self.tail = Some(damage);
+                }
+                Item::Frame {
+                    offset,
+                    place,
+                    body,
+                } => {
+                    if self.tail.is_some() {
+                        self.tail_is_damage();
+                    }
+                    self.continues_at(place);
+                    self.contents.last_place = place;
+                    let frame_bytes = frame::HEADER_BYTES + body.len();
+                    if let Err(error) = record::decode(body, &mut records) {
+                        let kind = DamageKind::Record(error);
+                        let range = (offset as u64, frame_bytes as u64);
+                        let damaged = bytes.get(offset..offset + frame_bytes);
+                        self.damage(name.number, range, kind, damaged.unwrap_or(body));
+                        continue;
+                    }
+                    let report = &mut self.contents.report;
+                    report.appends += 1;
+                    report.records += records.len() as u64;
+                    (self.each)(&Append {
+                        segment: name.number,
+                        bytes: frame_bytes as u64,
+                        records: &records,
+                    });
+                }
+            }
+        }
+        scan.used()
+    }
+
+    /// The next append is that at `place`: those between were lost.
+    fn continues_at(&mut self, place: u64) {
+        let next = self.contents.last_place + 1;
+        let missing = place.saturating_sub(next);
+        if self.is_begun && missing > 0 {
+            self.contents.report.lost_appends += missing;
+            self.contents.last_place = place - 1;
+            self.tail_is_damage();
+        } else if self.is_begun {
+            // Nothing is missing, so what is damaged had never been taken for written.
+            self.tail = None;
+        } else {
+            self.contents.last_place = place.saturating_sub(1);
+        }
+        self.is_begun = true;
+    }
+
+    fn tail_is_damage(&mut self) {
+        if let Some(damage) = self.tail.take() {
+            self.contents.report.add(damage);
+        }
+    }
+
+    fn damage(&mut self, segment: u64, range: Range, kind: DamageKind, bytes: &[u8]) {
+        let damage = Damage {
+            segment,
+            offset: range.0,
+            bytes: range.1,
+            kind,
+        };
+        (self.set_aside)(&damage, bytes);
+        self.contents.report.add(damage);
+    }
+}
+
+fn damage(segment: u64, (offset, bytes): (usize, usize), kind: DamageKind) -> Damage {
+    Damage {
+        segment,
+        offset: offset as u64,
+        bytes: bytes as u64,
+        kind,
+    }
+}
+
+/// Offset and length.
+type Range = (u64, u64);
+
+/// All bytes of a file; those that the disk does not give back are zero, and named.
+fn read(file: &dyn DiskFile) -> io::Result<(Vec<u8>, Vec<Range>)> {
+    let length = usize::try_from(file.length()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    let mut unreadable = Vec::new();
+    match file.read_at(0, &mut bytes) {
+        Ok(read) => bytes.truncate(read),
+        Err(_) => {
+            for (index, block) in bytes.chunks_mut(BLOCK_BYTES).enumerate() {
+                let offset = (index * BLOCK_BYTES) as u64;
+                if file.read_at(offset, block).is_err() {
+                    block.fill(0);
+                    unreadable.push((offset, block.len() as u64));
+                }
+            }
+        }
+    }
+    Ok((bytes, unreadable))
+}
