@@ -17,6 +17,7 @@ pub mod id;
 pub mod input;
 pub mod message;
 pub mod output;
+pub mod recovery;
 mod retained;
 mod router;
 mod session;

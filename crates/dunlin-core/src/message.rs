@@ -189,14 +189,16 @@ impl Message {
 
     /// The same message, published at `now`.
     pub(crate) fn published_at(
-        self,
+        &self,
         now: Time,
         interval: Option<Duration>,
         expiry_max: Option<Duration>,
     ) -> Self {
         Self {
+            bytes: self.bytes.clone(),
+            shared: self.shared.clone(),
             expires_at: expiry(now, interval, expiry_max),
-            ..self
+            ..*self
         }
     }
 

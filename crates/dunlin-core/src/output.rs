@@ -5,6 +5,8 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use crate::storage::{Position, Storage, StorageFault};
+
 /// Bytes for one Network Connection, in their order. Small packets are appended to one buffer; a
 /// large payload is kept as the buffer that it came in and written from there.
 #[derive(Debug, Default)]
@@ -15,6 +17,12 @@ pub struct Output {
     /// Payloads, each after so many bytes of `buffer`.
     payloads: VecDeque<(usize, Bytes)>,
     payload_bytes: usize,
+    /// Bytes that were written so far.
+    total: u64,
+    /// What waits for the store: bytes from so many of all on, until that is durable.
+    held: VecDeque<(u64, Position)>,
+    /// Whether the store did not take what is to be sent.
+    is_broken: bool,
 }
 
 impl Output {
@@ -27,6 +35,13 @@ impl Output {
         }
     }
 
+    /// Takes this buffer, which is empty, in the place of one that has no memory.
+    pub fn set_buffer(&mut self, buffer: Vec<u8>) {
+        debug_assert!(self.is_empty() && buffer.is_empty());
+        self.written = 0;
+        self.buffer = buffer;
+    }
+
     /// The buffer, to use it again, once everything is written.
     pub fn take_buffer(&mut self) -> Vec<u8> {
         debug_assert!(self.is_empty());
@@ -34,6 +49,55 @@ impl Output {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer
+    }
+
+    /// What is appended from now on is not written before this is durable.
+    pub fn hold(&mut self, position: Position) {
+        let from = self.total + self.len() as u64;
+        match self.held.back_mut() {
+            Some((last, present)) if *last == from => *present = present.later(position),
+            _ => self.held.push_back((from, position)),
+        }
+    }
+
+    /// As [`Output::hold`], with the answer of the store. If it does not take what has to be
+    /// durable, then nothing more is written: [`Output::release`] says so.
+    pub(crate) fn hold_for(&mut self, kept: Result<Position, StorageFault>) {
+        match kept {
+            Ok(position) => self.hold(position),
+            Err(_) => self.is_broken = true,
+        }
+    }
+
+    /// Lets go what is durable by now.
+    ///
+    /// # Errors
+    /// [`StorageFault`] if something cannot become durable any more: the connection must end, since
+    /// nothing that was held may be written.
+    pub fn release(&mut self, storage: &dyn Storage) -> Result<(), StorageFault> {
+        if self.is_broken {
+            return Err(StorageFault::Failed);
+        }
+        while let Some((_, position)) = self.held.front() {
+            if storage.stored(*position)?.is_none() {
+                break;
+            }
+            self.held.pop_front();
+        }
+        Ok(())
+    }
+
+    /// True if something waits for the store.
+    pub fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Bytes that can be written now.
+    pub fn writable(&self) -> usize {
+        self.held.front().map_or_else(
+            || self.len(),
+            |(from, _)| usize::try_from(from - self.total).unwrap_or(usize::MAX),
+        )
     }
 
     /// Where small packets are appended.
@@ -64,16 +128,18 @@ impl Output {
         self.len() == 0
     }
 
-    /// True if all that is not written lies in one piece.
+    /// What can be written now, if it lies in one piece.
     pub fn as_single(&self) -> Option<&[u8]> {
         if self.payloads.is_empty() {
-            self.buffer.get(self.written..)
+            let end = self.written + self.writable();
+            self.buffer.get(self.written..end)
         } else {
             None
         }
     }
 
-    /// The next pieces to write, as many as there is room for in `slices`; gives their number.
+    /// The next pieces that can be written now, as many as there is room for in `slices`; gives their
+    /// number.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut count = 0;
         let mut from = self.written;
@@ -86,8 +152,14 @@ impl Output {
         let mut last = self.payloads.back().map_or(self.written, |(at, _)| *at);
         last = last.max(self.written);
         let tail = self.buffer.get(last..).unwrap_or_default();
+        let mut left = self.writable();
         for piece in pieces.chain([tail]).filter(|piece| !piece.is_empty()) {
+            let piece = piece.get(..left.min(piece.len())).unwrap_or_default();
+            if piece.is_empty() {
+                break;
+            }
             let Some(slot) = room.next() else { break };
+            left -= piece.len();
             *slot = IoSlice::new(piece);
             count += 1;
         }
@@ -96,6 +168,7 @@ impl Output {
 
     /// Notes that the first `count` bytes are written.
     pub fn advance(&mut self, mut count: usize) {
+        self.total += count as u64;
         while let Some((at, payload)) = self.payloads.front_mut() {
             let before = *at - self.written;
             if count < before {
@@ -122,11 +195,13 @@ impl Output {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
+        let is_broken = self.is_broken;
         *self = Self::with_buffer({
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
             buffer
         });
+        self.is_broken = is_broken;
     }
 }
 

@@ -112,6 +112,16 @@ impl Retained {
         }
     }
 
+    /// The messages behind this topic, in the order of topics.
+    pub(crate) fn after<'a>(
+        &'a self,
+        topic: Option<&'a [u8]>,
+    ) -> impl Iterator<Item = &'a Arc<Message>> {
+        let from = topic.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+        entries.map(|entry| &entry.message)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.entries.len()
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use dunlin_codec::{QoS, TopicFilter, TopicName};
 
+use crate::storage::Durability;
+
 /// What holds for a broker.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -24,6 +26,30 @@ pub struct Settings {
     pub will_delay_max: Option<Duration>,
     /// The longest that any message is kept; `None` sets no limit.
     pub message_expiry_max: Option<Duration>,
+    /// How safe what must be kept is before it is acknowledged.
+    pub durability: DurabilitySettings,
+    /// How long after a start the wills of clients that were connected before wait for those, at
+    /// least.
+    pub will_grace: Duration,
+}
+
+/// How safe what must be kept is before it is acknowledged.
+#[derive(Clone, Debug, Default)]
+pub struct DurabilitySettings {
+    /// If nothing else is said.
+    pub usual: Durability,
+    /// For messages of some topics; the first rule that matches counts.
+    pub topics: Vec<(FilterRule, Durability)>,
+}
+
+impl DurabilitySettings {
+    /// What holds for a message of this topic.
+    pub(crate) fn of(&self, topic: TopicName<'_>) -> Durability {
+        let mut rules = self.topics.iter();
+        rules
+            .find(|(rule, _)| rule.matches(topic))
+            .map_or(self.usual, |&(_, durability)| durability)
+    }
 }
 
 /// What one client may ask for, and what the broker announces.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use crate::broker::Broker;
-use crate::id::ConnectionId;
+use crate::broker::{Broker, Outstanding};
+use crate::id::{ConnectionId, SessionNumber};
 use crate::message::Message;
 use crate::router::Route;
 use crate::session::SessionRef;
@@ -47,12 +47,17 @@ pub enum Notice {
 /// A message that the broker itself publishes: a Will Message. It takes the same steps as one of a
 /// client.
 #[derive(Debug)]
-pub struct Publication(pub(crate) Message);
+pub struct Publication {
+    pub(crate) message: Message,
+    /// The session whose will it is, and which, if the store knows that.
+    pub(crate) will_of: Option<(SessionNumber, u64)>,
+    pub(crate) outstanding: Option<Outstanding>,
+}
 
 impl Publication {
     /// The message.
     pub const fn message(&self) -> &Message {
-        &self.0
+        &self.message
     }
 }
 
@@ -126,8 +131,8 @@ impl Worker {
         self.notices.push(notice);
     }
 
-    pub(crate) fn publish(&mut self, message: Message) {
-        self.publications.push(Publication(message));
+    pub(crate) fn publish(&mut self, publication: Publication) {
+        self.publications.push(publication);
     }
 
     /// The news that the last inputs made, in their order. Whoever gave the inputs passes them on.

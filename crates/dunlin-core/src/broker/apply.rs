@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
+use crate::broker::keep::given;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
+use crate::id::SessionNumber;
 use crate::message::Message;
-use crate::router::{Group, Route, Target};
+use crate::router::{Delivered, Group, Route, Target};
 use crate::session::delivery::Delivery;
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
+use crate::storage::{Receiver, Record};
 use crate::worker::{Notice, Occasion, Worker};
 
 /// How often another member of a shared subscription is tried when the chosen one is gone.
@@ -29,6 +32,10 @@ impl Broker {
     pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
+        if !is_retained {
+            let sequence = plan.message.sequence();
+            self.note(&[Record::NotRetained { sequence }]);
+        }
         let route = self.present_route(worker, &plan);
         let mut reason_code = if !is_retained {
             ReasonCode::QuotaExceeded
@@ -38,30 +45,49 @@ impl Broker {
         } else {
             ReasonCode::Success
         };
-        let message = plan.message;
+        let is_as_planned = Arc::ptr_eq(&route, &plan.route);
         // The last of all gets the plan's own reference to the message.
         let (last, others) = match route.targets.split_last() {
             Some((last, others)) if route.groups.is_empty() => (Some(last), others),
             _ => (None, &*route.targets),
         };
-        let mut give = |message, target| {
-            if self.give(worker, message, target) == Offered::Queued(Enqueued::Refused) {
+        let is_kept = |place: usize, target| {
+            if is_as_planned {
+                plan.keepers.targets.get(place).is_some_and(|&kept| kept)
+            } else {
+                self.keeps_late(&plan, target)
+            }
+        };
+        let mut give = |message, target, is_kept| {
+            if self.give(worker, message, target, is_kept) == Offered::Queued(Enqueued::Refused) {
                 reason_code = ReasonCode::QuotaExceeded;
             }
         };
-        for target in others {
-            give(Arc::clone(&message), target);
+        for (place, target) in others.iter().enumerate() {
+            give(Arc::clone(&plan.message), target, is_kept(place, target));
         }
         if let Some(target) = last {
-            give(message, target);
+            let is_kept = is_kept(others.len(), target);
+            if !is_as_planned {
+                self.forget_absent(&plan, &route);
+            }
+            give(plan.message, target, is_kept);
         } else {
-            for group in route.groups.iter() {
-                self.give_to_group(worker, &message, group);
+            for (place, group) in route.groups.iter().enumerate() {
+                let is_kept = if is_as_planned {
+                    plan.keepers.groups.get(place).is_some_and(|&kept| kept)
+                } else {
+                    plan.keeps_group(group)
+                };
+                self.give_to_group(worker, &plan.message, group, is_kept);
+            }
+            if !is_as_planned {
+                self.forget_absent(&plan, &route);
             }
         }
         let asker = plan
             .exchange
-            .and_then(|exchange| exchange.finish(reason_code));
+            .and_then(|exchange| exchange.finish(self, reason_code));
         if let Some(connection) = asker {
             worker.notify(Notice::Output(connection));
         }
@@ -100,13 +126,68 @@ impl Broker {
         worker: &mut Worker,
         message: Arc<Message>,
         target: &Target<SessionRef>,
+        is_kept: bool,
     ) -> Offered {
         let Some(grant) = target.delivered_from(message.publisher().0) else {
             return Offered::NotKept;
         };
-        let retain = message.retain() && grant.retain_as_published;
-        let delivery = Delivery::new(message, grant.qos, retain, &grant.identifiers);
+        let delivery = delivery(message, grant).kept(is_kept);
         self.offer(worker, &target.subscriber, delivery)
+    }
+
+    /// Whether the store keeps the message for a target of a later route than the plan's: as it was
+    /// planned, or, for one that subscribed meanwhile, from now on.
+    fn keeps_late(&self, plan: &PublishPlan, target: &Target<SessionRef>) -> bool {
+        let session = &target.subscriber;
+        if let Some(is_kept) = plan.keeps_target(session) {
+            return is_kept;
+        }
+        let message = &plan.message;
+        let Some(grant) = target.delivered_from(message.publisher().0) else {
+            return false;
+        };
+        let delivery = delivery(Arc::clone(message), grant);
+        let settings = &self.settings().session.queue;
+        let is_kept = plan.keeps_message() && session.keeps(delivery.qos, settings);
+        if is_kept {
+            self.note(&[given(session.number(), &delivery)]);
+        }
+        is_kept
+    }
+
+    /// Whoever unsubscribed since the plan is not given the message, also after a stop.
+    fn forget_absent(&self, plan: &PublishPlan, route: &Route<SessionRef>) {
+        let sequence = plan.message.sequence();
+        for session in plan.kept_targets() {
+            let number = session.number();
+            let mut targets = route.targets.iter();
+            if !targets.any(|target| target.subscriber.number() == number) {
+                self.note_done(number, sequence);
+            }
+        }
+        for group in plan.kept_groups() {
+            if !route.groups.iter().any(|other| Arc::ptr_eq(other, group)) {
+                self.note_nobody(group.text(), sequence);
+            }
+        }
+    }
+
+    /// Notes that a member of a shared subscription has a message.
+    fn note_given(&self, member: SessionNumber, delivery: &Delivery) {
+        let message = self.message_again(&delivery.message);
+        self.note(&[message.as_slice(), &[given(member, delivery)]].concat());
+    }
+
+    /// Notes that nobody needs a message of a shared subscription.
+    pub(crate) fn note_nobody(&self, group: &str, sequence: u64) {
+        let receiver = Receiver {
+            session: SessionNumber::NONE,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            identifiers: &[],
+            group: Some(group),
+        };
+        self.note(&[Record::Given { sequence, receiver }]);
     }
 
     /// Puts a message into the queue of a session, and notes what comes of it.
@@ -116,7 +197,7 @@ impl Broker {
         session: &SessionRef,
         delivery: Delivery,
     ) -> Offered {
-        let (offered, wakes) = session.offer(delivery, &self.settings().session.queue);
+        let (offered, wakes) = session.offer(self, delivery);
         if let Some(connection) = wakes {
             worker.notify(Notice::Output(connection));
         }
@@ -138,7 +219,9 @@ impl Broker {
         worker: &mut Worker,
         message: &Arc<Message>,
         group: &Arc<Group<SessionRef>>,
+        is_kept: bool,
     ) {
+        let sequence = message.sequence();
         let mut gone = None;
         for _ in 0..MEMBERS_TRIED_MAX {
             let chosen = group.choose(
@@ -148,28 +231,58 @@ impl Broker {
                 gone,
             );
             let Some((member, grant)) = chosen else {
-                if !group.keep(message, &self.settings().session.queue) {
-                    worker.stats.dropped_no_member += 1;
-                }
-                return;
+                return self.keep_in_group(worker, message, group, is_kept);
             };
             let retain = message.retain() && grant.retain_as_published;
             let identifiers = grant.identifier.into();
             let delivery = Delivery::new(Arc::clone(message), grant.qos, retain, &identifiers)
-                .for_group(Arc::clone(group));
+                .for_group(Arc::clone(group))
+                .kept(is_kept);
+            if is_kept {
+                self.note_given(member.number(), &delivery);
+            }
             match self.offer(worker, &member, delivery) {
                 Offered::Ended => gone = Some(member.number().0),
                 Offered::NotKept | Offered::Queued(_) => return,
             }
         }
         worker.stats.dropped_no_member += 1;
+        if is_kept {
+            self.note_nobody(group.text(), sequence);
+        }
+    }
+
+    /// Keeps a message in a shared subscription without members, if that is durable.
+    fn keep_in_group(
+        &self,
+        worker: &mut Worker,
+        message: &Arc<Message>,
+        group: &Arc<Group<SessionRef>>,
+        is_kept: bool,
+    ) {
+        let dropped = match group.keep(message, &self.settings().session.queue) {
+            Some(gave_way) => gave_way,
+            None => {
+                worker.stats.dropped_no_member += 1;
+                vec![Arc::clone(message)]
+            }
+        };
+        if is_kept {
+            for message in dropped {
+                self.note_nobody(group.text(), message.sequence());
+            }
+        }
     }
 
     /// Gives what a shared subscription kept while it had no member to the members that it has.
     pub(crate) fn give_kept(&self, context: &mut Occasion<'_>, group: &Arc<Group<SessionRef>>) {
+        // The store keeps all that a durable group has.
+        let is_kept = self.storage().is_durable();
         for message in group.take_kept() {
             if !message.is_expired(context.now) {
-                self.give_to_group(context.worker, &message, group);
+                self.give_to_group(context.worker, &message, group, is_kept);
+            } else if is_kept {
+                self.note_nobody(group.text(), message.sequence());
             }
         }
     }
@@ -184,9 +297,15 @@ impl Broker {
             // The group that there is now: a new one has come if it was without members meanwhile.
             let filter = TopicFilter::parse(group.text()).ok();
             let present = filter.and_then(|filter| self.group(filter));
-            self.give_to_group(worker, &delivery.message, present.as_ref().unwrap_or(group));
+            let group = present.as_ref().unwrap_or(group);
+            self.give_to_group(worker, &delivery.message, group, delivery.is_kept);
         }
     }
+}
+
+fn delivery(message: Arc<Message>, grant: &Delivered) -> Delivery {
+    let retain = message.retain() && grant.retain_as_published;
+    Delivery::new(message, grant.qos, retain, &grant.identifiers)
 }
 
 /// Whether a message can be given to another member of its shared subscription once its member is

@@ -2,23 +2,44 @@
 
 use std::time::Duration;
 
-use dunlin_codec::TopicFilter;
+use dunlin_codec::{ReasonCode, TopicFilter};
 
-use crate::broker::Broker;
 use crate::broker::apply::may_move;
-use crate::id::{ClientIdentifier, ConnectionId};
+use crate::broker::{Broker, Outstanding};
+use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
 use crate::session::in_flight::Progress;
 use crate::session::table::TableFull;
 use crate::session::will::Will;
 use crate::session::{SessionRef, SessionState};
+use crate::storage::{Position, PublishRecord, Record, StorageFault};
 use crate::time::Time;
-use crate::worker::{Notice, Occasion};
+use crate::worker::{Notice, Occasion, Publication};
 
 /// A session that a connection has now.
 pub(crate) struct Attachment {
     pub(crate) session: SessionRef,
     /// Session Present.
     pub(crate) is_present: bool,
+    /// What CONNACK has to wait for.
+    pub(crate) position: Option<Position>,
+}
+
+/// Why a connection is given no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAttached {
+    /// There are as many sessions as there may be.
+    TableFull,
+    /// The store does not take it.
+    Storage(StorageFault),
+}
+
+impl NotAttached {
+    pub(crate) const fn reason_code(self) -> ReasonCode {
+        match self {
+            Self::TableFull | Self::Storage(StorageFault::Full) => ReasonCode::QuotaExceeded,
+            Self::Storage(StorageFault::Failed) => ReasonCode::ServerUnavailable,
+        }
+    }
 }
 
 /// How a connection ended, for its session.
@@ -48,34 +69,48 @@ impl Broker {
         &self,
         context: &mut Occasion<'_>,
         attaching: &mut Attaching,
-    ) -> Result<Attachment, TableFull> {
+    ) -> Result<Attachment, NotAttached> {
+        let mut position = None;
         let mut found = self.sessions.get(attaching.client_id.as_str());
         loop {
             if let Some(session) = found.take() {
-                let is_stale = session
-                    .lock()
-                    .expires_at()
-                    .is_some_and(|at| at <= context.now);
+                let is_stale = {
+                    let mut state = session.lock();
+                    if state.is_ghost {
+                        // Its client is back in time.
+                        state.will = None;
+                    }
+                    state.is_ghost || state.expires_at().is_some_and(|at| at <= context.now)
+                };
                 if attaching.clean_start || is_stale {
-                    // A new session takes its place [MQTT-3.1.2-4].
-                    self.end_session(context, &session);
-                } else if self.resume(context, &session, attaching) {
+                    // A new session takes its place [MQTT-3.1.2-4]. One that comes back after a stop
+                    // would be present again: CONNACK waits for its end.
+                    position = self.end_session(context, &session).or(position);
+                } else if let Some(begun) = self.resume(context, &session, attaching) {
+                    let position = begun.map_err(NotAttached::Storage)?;
                     return Ok(Attachment {
                         session,
                         is_present: true,
+                        position,
                     });
                 }
             }
             let session = self.sessions.create(attaching.client_id.clone());
-            {
-                let mut state = session.lock();
-                begin(&session, &mut state, attaching);
-            }
-            match self.sessions.insert(&session)? {
+            // In the table before it is written down, lest the store knows one that never was.
+            let mut state = session.lock();
+            match self.insert(&session)? {
                 None => {
+                    let begun = self.begin(&session, &mut state, attaching, None);
+                    drop(state);
+                    let begun = begun.map_err(|fault| {
+                        self.sessions.remove(&session);
+                        session.lock().is_ended = true;
+                        NotAttached::Storage(fault)
+                    })?;
                     return Ok(Attachment {
                         session,
                         is_present: false,
+                        position: begun.or(position),
                     });
                 }
                 present => found = present,
@@ -83,36 +118,83 @@ impl Broker {
         }
     }
 
-    /// Takes a session over from whoever has it; false if it ended meanwhile.
+    fn insert(&self, session: &SessionRef) -> Result<Option<SessionRef>, NotAttached> {
+        let inserted = self.sessions.insert(session);
+        inserted.map_err(|TableFull| NotAttached::TableFull)
+    }
+
+    /// Takes a session over from whoever has it; `None` if it ended meanwhile.
     fn resume(
         &self,
         context: &mut Occasion<'_>,
         session: &SessionRef,
         attaching: &mut Attaching,
-    ) -> bool {
-        let (will, before) = {
+    ) -> Option<Result<Option<Position>, StorageFault>> {
+        let (will, before, begun) = {
             let mut state = session.lock();
             if state.is_ended {
-                return false;
+                return None;
             }
             let before = state.connection;
+            // The first connection ended without DISCONNECT; a new one within the Will Delay Interval
+            // cancels the will [MQTT-3.1.3-9].
             let will = state.will.take();
+            let will = will.filter(|will| before.is_some() && will.delay().is_zero());
+            let will = will.map(|will| self.owed(session, &state, will));
             state.queue.drop_expired(context.now);
-            begin(session, &mut state, attaching);
-            (will, before)
+            self.note_discarded(session, &mut state);
+            let begun = self.begin(session, &mut state, attaching, will.as_ref());
+            if begun.is_err() {
+                session.set_connected(&mut state, None);
+                state.disconnected_at = Some(context.now);
+            }
+            (will, before, begun)
         };
         if let Some(connection) = before {
             context.worker.notify(Notice::TakenOver(connection));
         }
-        // The first connection ended without DISCONNECT; a new one within the Will Delay Interval
-        // cancels the will [MQTT-3.1.3-9].
-        if let Some(will) = will
-            && before.is_some()
-            && will.delay().is_zero()
-        {
-            self.publish_will(context, *will);
+        if let Some(will) = will {
+            self.publish_will(context, will);
         }
-        true
+        Some(begun)
+    }
+
+    /// Makes the session that of this connection, and writes so if it is one that is kept, or has a
+    /// will.
+    fn begin(
+        &self,
+        session: &SessionRef,
+        state: &mut SessionState,
+        attaching: &mut Attaching,
+        owed: Option<&OwedWill>,
+    ) -> Result<Option<Position>, StorageFault> {
+        session.set_connected(state, Some((attaching.connection, attaching.window)));
+        state.expiry_interval = attaching.expiry_interval;
+        state.received.begin_connection();
+        state.disconnected_at = None;
+        state.will_due = None;
+        state.will = attaching.will.take();
+        if !self.storage().is_durable() {
+            return Ok(None);
+        }
+        let (was_kept, was_recorded) = (session.is_kept(), state.is_recorded);
+        let is_kept = was_kept || state.is_persistent();
+        if !is_kept && !was_recorded && state.will.is_none() && owed.is_none() {
+            return Ok(None);
+        }
+        session.set_kept(state, is_kept);
+        state.is_recorded = true;
+        let owed = owed.and_then(OwedWill::record);
+        let position = if is_kept && !was_kept {
+            self.keep_messages(state)?;
+            Self::with_whole(session, state, |records| {
+                self.keep(&[owed.as_slice(), records].concat())
+            })
+        } else {
+            let head = Record::Session(Self::head(session, state));
+            self.keep(&[owed.as_slice(), &[head]].concat())
+        };
+        position.map(Some)
     }
 
     /// Ends the connection's hold on its session. Nothing happens if another connection has it.
@@ -137,7 +219,8 @@ impl Broker {
         if !state.is_persistent() {
             drop(state);
             // Publishes the will as well: the session ends with its connection.
-            return self.end_session(context, session);
+            let _nobody_waits = self.end_session(context, session);
+            return;
         }
         let delay = state.will.as_ref().map(|will| will.delay());
         let will = if delay == Some(Duration::ZERO) {
@@ -145,28 +228,42 @@ impl Broker {
         } else {
             None
         };
+        let will = will.map(|will| self.owed(session, &state, will));
         state.will_due = state
             .will
             .as_ref()
             .map(|will| context.now.after(will.delay()));
         state.drop_unkept(self.settings().session.queue.offline_qos_min);
+        self.note_discarded(session, &mut state);
         session.publish_load(&state);
+        if state.is_recorded {
+            self.note_sent(session.number(), &state);
+            let head = Record::Session(Self::head(session, &state));
+            let owed = will.as_ref().and_then(OwedWill::record);
+            // Nobody waits for it; the sooner it is written, the less time a stop can hide.
+            let _ = self.keep(&[owed.as_slice(), &[head]].concat());
+        }
         let due = state.next_due();
         drop(state);
         if let Some(will) = will {
-            self.publish_will(context, *will);
+            self.publish_will(context, will);
         }
         if let Some(at) = due {
             self.set_timer(at, session);
         }
     }
 
-    /// Ends a session: its subscriptions, its messages, and its connection if it has one.
-    pub(crate) fn end_session(&self, context: &mut Occasion<'_>, session: &SessionRef) {
-        let (subscriptions, moving, will, connection) = {
+    /// Ends a session: its subscriptions, its messages, and its connection if it has one. Gives what
+    /// has to be waited for until a stop does not bring it back.
+    pub(crate) fn end_session(
+        &self,
+        context: &mut Occasion<'_>,
+        session: &SessionRef,
+    ) -> Option<Position> {
+        let (subscriptions, moving, will, connection, position) = {
             let mut state = session.lock();
             if state.is_ended {
-                return;
+                return None;
             }
             state.is_ended = true;
             let connection = state.connection;
@@ -180,7 +277,7 @@ impl Broker {
                         Progress::Published(delivery) => {
                             may_move(&delivery, true).then_some(delivery)
                         }
-                        Progress::Released => None,
+                        Progress::Released { .. } => None,
                     });
             let mut moving: Vec<_> = sent.collect();
             moving.extend(state.queue.extract(|delivery| may_move(delivery, false)));
@@ -189,7 +286,18 @@ impl Broker {
             state.received.clear();
             session.publish_load(&state);
             let subscriptions = std::mem::take(&mut state.subscriptions);
-            (subscriptions, moving, state.will.take(), connection)
+            let will = state.will.take();
+            let will = will.map(|will| self.owed(session, &state, will));
+            let position = if state.is_recorded {
+                let ended = Record::Ended {
+                    session: session.number(),
+                };
+                let owed = will.as_ref().and_then(OwedWill::record);
+                self.keep(&[owed.as_slice(), &[ended]].concat()).ok()
+            } else {
+                None
+            };
+            (subscriptions, moving, will, connection, position)
         };
         self.sessions.remove(session);
         for filter in subscriptions.filters() {
@@ -202,22 +310,51 @@ impl Broker {
         }
         // The will is due when the session ends, if not before [MQTT-3.1.2-8].
         if let Some(will) = will {
-            self.publish_will(context, *will);
+            self.publish_will(context, will);
         }
         self.give_to_others(context.worker, moving);
+        position
+    }
+
+    /// A will that is to be published, with what the store has to be told of it.
+    fn owed(&self, session: &SessionRef, state: &SessionState, will: Box<Will>) -> OwedWill {
+        OwedWill {
+            session: state.is_recorded.then(|| session.number()),
+            will,
+            outstanding: self.outstanding(),
+        }
     }
 
     /// Publishes a will, if its client may publish it now.
-    fn publish_will(&self, context: &mut Occasion<'_>, will: Will) {
+    pub(crate) fn publish_will(&self, context: &mut Occasion<'_>, owed: OwedWill) {
+        let OwedWill {
+            session,
+            will,
+            outstanding,
+        } = owed;
+        let will_of = session.map(|session| (session, will.number()));
         let (message, identity) =
             will.into_message(context.now, self.settings().message_expiry_max);
         let is_allowed =
             self.access()
                 .may_publish(&identity, message.topic(), message.qos(), message.retain());
         if is_allowed {
-            context.worker.publish(message);
+            context.worker.publish(Publication {
+                message,
+                will_of,
+                outstanding,
+            });
         } else {
             context.worker.stats.refused += 1;
+            if will_of.is_some() {
+                self.note(&[Record::Publish(PublishRecord {
+                    message: None,
+                    retains: false,
+                    receivers: &[],
+                    received: None,
+                    will_of,
+                })]);
+            }
         }
     }
 
@@ -255,6 +392,7 @@ impl Broker {
             }
             let is_due = state.will_due.is_some_and(|at| at <= context.now);
             let will = if is_due { state.will.take() } else { None };
+            let will = will.map(|will| self.owed(session, &state, will));
             if is_due {
                 state.will_due = None;
             }
@@ -262,22 +400,30 @@ impl Broker {
             (will, state.next_due(), has_expired)
         };
         if let Some(will) = will {
-            self.publish_will(context, *will);
+            self.publish_will(context, will);
         }
         if has_expired {
-            self.end_session(context, session);
+            let _nobody_waits = self.end_session(context, session);
         } else if let Some(at) = next {
             self.set_timer(at, session);
         }
     }
 }
 
-/// Makes the session that of this connection.
-fn begin(session: &SessionRef, state: &mut SessionState, attaching: &mut Attaching) {
-    session.set_connected(state, Some((attaching.connection, attaching.window)));
-    state.expiry_interval = attaching.expiry_interval;
-    state.received.begin_connection();
-    state.disconnected_at = None;
-    state.will_due = None;
-    state.will = attaching.will.take();
+/// A will that is taken out of its session and not published yet.
+pub(crate) struct OwedWill {
+    /// Whose, if the store knows it.
+    pub(crate) session: Option<SessionNumber>,
+    pub(crate) will: Box<Will>,
+    pub(crate) outstanding: Option<Outstanding>,
+}
+
+impl OwedWill {
+    /// What the store has to be told before it hears that the session has no will.
+    fn record(&self) -> Option<Record<'_>> {
+        Some(Record::WillDue {
+            session: self.session?,
+            will: self.will.record(),
+        })
+    }
 }

@@ -1,8 +1,10 @@
 //! What all connections share: sessions, subscriptions, retained messages.
 
 mod apply;
+mod keep;
 mod lifecycle;
 mod plan;
+mod rewrite;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 pub use apply::Receipt;
 pub(crate) use apply::may_move;
 pub use plan::{Committed, Forwarded, Origin, PublishPlan};
+pub use rewrite::{Progress, Rewrite};
 
 use crate::access::Access;
 use crate::retained::Retained;
@@ -25,7 +28,10 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::time::Time;
 
-pub(crate) use lifecycle::{Attaching, Ending};
+pub(crate) use keep::given;
+pub(crate) use lifecycle::{Attaching, Ending, NotAttached, OwedWill};
+pub(crate) use rewrite::Outstanding;
+use rewrite::Outstandings;
 
 /// The broker: the only thing that workers share.
 ///
@@ -42,6 +48,9 @@ pub struct Broker {
     pub(crate) retained: RwLock<Retained>,
     /// Counts the publishes that were planned; the order of retained messages.
     sequence: AtomicU64,
+    outstandings: Arc<Outstandings>,
+    /// The number above those of all publishes when the last rewriting began.
+    rewritten_before: AtomicU64,
     /// Sessions whose client is away, by when their will or their end is due.
     timers: Mutex<BTreeMap<(Time, u64), Weak<Session>>>,
 }
@@ -65,6 +74,8 @@ impl Broker {
             router: RwLock::new(router),
             retained: RwLock::new(Retained::new(&settings.retained)),
             sequence: AtomicU64::new(0),
+            outstandings: Arc::default(),
+            rewritten_before: AtomicU64::new(0),
             timers: Mutex::new(BTreeMap::new()),
             settings,
         }
@@ -109,7 +120,7 @@ impl Broker {
     }
 
     /// A number above that of every publish planned so far.
-    fn next_sequence(&self) -> u64 {
+    pub(crate) fn next_sequence(&self) -> u64 {
         self.sequence.fetch_add(1, Ordering::AcqRel) + 1
     }
 
@@ -146,8 +157,19 @@ impl Broker {
         self.router.read().group(filter).cloned()
     }
 
+    /// All shared subscriptions.
+    pub(crate) fn all_groups(&self) -> Vec<Arc<Group<SessionRef>>> {
+        self.router.read().groups().map(Arc::clone).collect()
+    }
+
+    /// From now on numbers of sessions and publishes are at least these.
+    pub(crate) fn raise_numbers(&self, session: u64, sequence: u64) {
+        self.sessions.raise_next_number(session);
+        self.sequence.fetch_max(sequence, Ordering::AcqRel);
+    }
+
     /// Notes that something of this session is due at `at`.
-    fn set_timer(&self, at: Time, session: &SessionRef) {
+    pub(crate) fn set_timer(&self, at: Time, session: &SessionRef) {
         let key = (at, session.number().0);
         self.timers.lock().insert(key, Arc::downgrade(session));
     }

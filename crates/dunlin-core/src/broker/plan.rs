@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::QoS;
+use dunlin_codec::{PacketIdentifier, QoS};
 
 use crate::access::Identity;
 use crate::broker::Broker;
+use crate::broker::Outstanding;
 use crate::error::Refusal;
+use crate::id::SessionNumber;
 use crate::input::PublishRequest;
 use crate::message::Message;
-use crate::router::Route;
+use crate::router::{Group, Route, Target};
 use crate::session::SessionRef;
 use crate::session::received::Exchange;
-use crate::storage::{Durability, Position, PublishRecord, Record, StorageFault, Stored};
+use crate::storage::{Durability, Position, PublishRecord, Receiver, Record, StorageFault, Stored};
 use crate::worker::{Publication, Worker};
 
 /// Who publishes.
@@ -36,6 +38,30 @@ pub struct PublishPlan {
     pub(super) retains: bool,
     /// Where a QoS 2 message came from.
     pub(super) exchange: Option<Exchange>,
+    /// The session whose will it is, and which, if the store knows that.
+    will_of: Option<(SessionNumber, u64)>,
+    /// What the store has to know.
+    pub(super) keepers: Keepers,
+    /// Until it is applied or given up, what was written before cannot be thrown away.
+    _outstanding: Option<Outstanding>,
+}
+
+/// For whom the store has to keep a message.
+#[derive(Debug, Default)]
+pub(super) struct Keepers {
+    /// Which targets of the route, by their place; empty if none.
+    pub(super) targets: Vec<bool>,
+    /// Which shared subscriptions of the route, by their place; empty if none.
+    pub(super) groups: Vec<bool>,
+    /// Whether anybody is promised the message, for a store that lasts as long as the process and
+    /// with it every session.
+    in_memory: bool,
+}
+
+impl Keepers {
+    fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.groups.is_empty() && !self.in_memory
+    }
 }
 
 /// A publish whose records are safe.
@@ -99,7 +125,12 @@ impl Broker {
 
     /// Decides who gets a message of the broker.
     pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
-        self.plan(worker, publication.0)
+        let plan = self.plan(worker, publication.message);
+        PublishPlan {
+            will_of: publication.will_of,
+            _outstanding: publication.outstanding.or(plan._outstanding),
+            ..plan
+        }
     }
 
     /// Appends what must be kept of a plan to the store; `None` if nothing must.
@@ -110,39 +141,136 @@ impl Broker {
         if !plan.has_record() {
             return Ok(None);
         }
-        let record = Record::Publish(PublishRecord {
-            message: Some(&plan.message),
+        let record = PublishRecord {
+            message: plan.keeps_message().then_some(&plan.message),
             retains: plan.retains,
-            receivers: &[],
-            received: None,
-            will_of: None,
-        });
-        let position = self.storage().append(&[record], Durability::default())?;
-        Ok(Some(position))
+            receivers: &plan.receivers(),
+            received: plan.received(),
+            will_of: plan.will_of,
+        };
+        // Nobody is told that a message of QoS 0 is safe.
+        let durability = match plan.message.qos() {
+            QoS::AtMostOnce => Durability::Memory,
+            _ => self.settings().durability.of(plan.message.topic()),
+        };
+        let records = [Record::Publish(record)];
+        self.storage().append(&records, durability).map(Some)
     }
 
     fn plan(&self, worker: &mut Worker, message: Message) -> PublishPlan {
+        let outstanding = self.outstanding();
         let sequence = self.next_sequence();
         let message = Arc::new(message.numbered(sequence));
         let retains = message.retain() && self.settings().mqtt.retain_available;
         // Before the route is looked up, so that a change meanwhile is seen.
         let generation = self.routes_generation();
         let route = worker.route(self, &message);
+        let keepers = self.keepers(&message, &route);
         PublishPlan {
             message,
             route,
             generation,
             retains,
             exchange: None,
+            will_of: None,
+            keepers,
+            _outstanding: outstanding,
         }
+    }
+
+    /// For whom the store has to keep a message.
+    fn keepers(&self, message: &Message, route: &Route<SessionRef>) -> Keepers {
+        let mut keepers = Keepers::default();
+        if !self.storage().is_durable() {
+            keepers.in_memory = message.qos() > QoS::AtMostOnce && !route.is_empty();
+            return keepers;
+        }
+        let settings = &self.settings().session.queue;
+        let publisher = message.publisher().0;
+        let is_kept = |target: &Target<SessionRef>| {
+            let session = &target.subscriber;
+            session.is_kept()
+                && target.delivered_from(publisher).is_some_and(|delivered| {
+                    session.keeps(message.qos().min(delivered.qos), settings)
+                })
+        };
+        if route.targets.iter().any(is_kept) {
+            keepers.targets = route.targets.iter().map(is_kept).collect();
+        }
+        let is_kept = |group: &Arc<Group<SessionRef>>| {
+            group.is_durable() || (message.qos() > QoS::AtMostOnce && group.has_kept_member())
+        };
+        if route.groups.iter().any(is_kept) {
+            keepers.groups = route.groups.iter().map(is_kept).collect();
+        }
+        keepers
     }
 }
 
 impl PublishPlan {
     /// Whether something must be durable before the publish is acknowledged.
     pub fn has_record(&self) -> bool {
-        let has_receiver = !self.route.is_empty();
-        self.retains || (self.message.qos() > QoS::AtMostOnce && has_receiver)
+        self.keeps_message() || self.received().is_some() || self.will_of.is_some()
+    }
+
+    /// Whether the message must be.
+    pub(super) fn keeps_message(&self) -> bool {
+        self.retains || !self.keepers.is_empty()
+    }
+
+    /// Whether the store keeps it for a session; `None` if the session is not on the route.
+    pub(super) fn keeps_target(&self, session: &SessionRef) -> Option<bool> {
+        let mut targets = self.route.targets.iter();
+        let place = targets.position(|target| target.subscriber.number() == session.number())?;
+        Some(self.keepers.targets.get(place).is_some_and(|&kept| kept))
+    }
+
+    /// Whether the store keeps it for a shared subscription.
+    pub(super) fn keeps_group(&self, group: &Arc<Group<SessionRef>>) -> bool {
+        self.kept_groups().any(|kept| Arc::ptr_eq(kept, group))
+    }
+
+    /// The sessions that the store keeps it for.
+    pub(super) fn kept_targets(&self) -> impl Iterator<Item = &SessionRef> {
+        let targets = self.route.targets.iter().zip(&self.keepers.targets);
+        targets.filter_map(|(target, &is_kept)| is_kept.then_some(&target.subscriber))
+    }
+
+    /// The shared subscriptions that the store keeps it for.
+    pub(super) fn kept_groups(&self) -> impl Iterator<Item = &Arc<Group<SessionRef>>> {
+        let groups = self.route.groups.iter().zip(&self.keepers.groups);
+        groups.filter_map(|(group, &is_kept)| is_kept.then_some(group))
+    }
+
+    fn received(&self) -> Option<(SessionNumber, PacketIdentifier)> {
+        self.exchange.as_ref()?.received()
+    }
+
+    /// Who has to be given it and keeps it until then. A shared subscription keeps it by itself
+    /// until one of its members has it.
+    fn receivers(&self) -> Vec<Receiver<'_>> {
+        let targets = self.route.targets.iter().zip(&self.keepers.targets);
+        let targets = targets.filter(|&(_, &is_kept)| is_kept);
+        let targets = targets.filter_map(|(target, _)| {
+            let delivered = target.delivered_from(self.message.publisher().0)?;
+            Some(Receiver {
+                session: target.subscriber.number(),
+                qos: self.message.qos().min(delivered.qos),
+                retain: self.message.retain() && delivered.retain_as_published,
+                identifiers: delivered.identifiers.as_slice(),
+                group: None,
+            })
+        });
+        let groups = self.route.groups.iter().zip(&self.keepers.groups);
+        let groups = groups.filter(|&(_, &is_kept)| is_kept);
+        let groups = groups.map(|(group, _)| Receiver {
+            session: SessionNumber::NONE,
+            qos: self.message.qos(),
+            retain: self.message.retain(),
+            identifiers: &[],
+            group: Some(group.text()),
+        });
+        targets.chain(groups).collect()
     }
 
     /// The message.

@@ -13,13 +13,14 @@ use super::rechecking::{AccessState, Extent};
 use super::topic_alias::{InboundAliases, OutboundAliases};
 use super::{Connected, Connection, State, send, v3};
 use crate::access::Identity;
-use crate::broker::{Attaching, Broker, Ending};
+use crate::broker::{Attaching, Broker, Ending, NotAttached};
 use crate::error::Violation;
 use crate::id::ClientIdentifier;
 use crate::input::{Attempt, AuthenticationStep, CloseReason, Decision, Grant, Outcome, Secret};
 use crate::output::Output;
 use crate::session::will::Will;
 use crate::settings::Settings;
+use crate::storage::Position;
 use crate::worker::Occasion;
 
 /// What the client at the other end can read.
@@ -223,8 +224,11 @@ impl Connection {
             return self.refuse_connect(connecting.reader, ReasonCode::MalformedPacket, out);
         };
         match self.begin(context, &connect, grant) {
-            Ok((connected, is_present)) => {
+            Ok((connected, is_present, position)) => {
                 let assigned = connect.client_id.is_empty();
+                if let Some(position) = position {
+                    out.hold(position);
+                }
                 let is_sent = send_connack(
                     context.broker,
                     &connect,
@@ -260,7 +264,7 @@ impl Connection {
         context: &mut Occasion<'_>,
         connect: &Connect<'_>,
         grant: &Grant,
-    ) -> Result<(Connected, bool), ReasonCode> {
+    ) -> Result<(Connected, bool, Option<Position>), ReasonCode> {
         let settings = context.broker.settings();
         let client_id = if connect.client_id.is_empty() {
             let (high, low) = (context.worker.random(), context.worker.random());
@@ -296,7 +300,7 @@ impl Connection {
         let broker = context.broker;
         let attachment = broker
             .attach(context, &mut attaching)
-            .map_err(|_| ReasonCode::QuotaExceeded)?;
+            .map_err(NotAttached::reason_code)?;
         let alias_max = properties.topic_alias_maximum.unwrap_or(0);
         let mut connected = Connected {
             session: attachment.session,
@@ -324,7 +328,7 @@ impl Connection {
             // It may be another user's session, and the rules may have changed while nobody had it.
             connected.recheck(context, self.id, Extent::InFlightToo);
         }
-        Ok((connected, attachment.is_present))
+        Ok((connected, attachment.is_present, attachment.position))
     }
 
     fn handle_re_authentication(
@@ -443,8 +447,9 @@ fn checked_will(
         return Err(ReasonCode::NotAuthorized);
     }
     let delay_max = broker.settings().will_delay_max;
-    let will = Will::new(will, identity.clone(), delay_max).map_err(|error| error.reason_code())?;
-    Ok(Box::new(will))
+    let number = broker.next_sequence();
+    let will = Will::new(will, identity.clone(), delay_max, number);
+    will.map(Box::new).map_err(|error| error.reason_code())
 }
 
 /// The Keep Alive in force: 5.0 clients can be told another one [MQTT-3.2.2-21].

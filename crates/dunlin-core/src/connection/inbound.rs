@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dunlin_codec::{Ack, Packet, PacketIdentifier, Publish, QoS, ReasonCode, TopicName};
 
 use super::{Connected, Connection, State, v3};
-use crate::broker::{Ending, Receipt};
+use crate::broker::{Broker, Ending, Receipt};
 use crate::error::{Refusal, Violation};
 use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, CloseReason, Outcome, PublishRequest};
@@ -126,14 +126,20 @@ impl Connected {
     /// PUBREL: the packet identifier is free again [MQTT-4.3.3-11].
     pub(super) fn handle_pubrel(
         &mut self,
+        broker: &Broker,
         connection: ConnectionId,
         ack: &Ack<'_>,
         out: &mut Output,
     ) -> Result<Outcome, Violation> {
-        let is_known = self
-            .session
-            .lock_for(connection)
-            .is_some_and(|mut state| state.received.remove(ack.packet_id));
+        let is_known = self.session.lock_for(connection).is_some_and(|mut state| {
+            let is_known = state.received.remove(ack.packet_id);
+            if is_known && self.session.is_kept() {
+                // PUBCOMP waits: with the identifier still taken after a stop, the next message that
+                // has it would be held for a repetition.
+                out.hold_for(broker.keep_freed(self.session.number(), ack.packet_id));
+            }
+            is_known
+        });
         let reason_code = if is_known {
             ReasonCode::Success
         } else {

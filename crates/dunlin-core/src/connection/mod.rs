@@ -186,10 +186,10 @@ impl Connection {
                 Packet::Publish(publish) => {
                     connected.handle_publish(context, self.id, &publish, payload, out)
                 }
-                Packet::Puback(ack) => connected.handle_puback(self.id, &ack),
-                Packet::Pubrec(ack) => connected.handle_pubrec(self.id, &ack, out),
-                Packet::Pubrel(ack) => connected.handle_pubrel(self.id, &ack, out),
-                Packet::Pubcomp(ack) => connected.handle_pubcomp(self.id, &ack),
+                Packet::Puback(ack) => connected.handle_puback(context.broker, self.id, &ack),
+                Packet::Pubrec(ack) => connected.handle_pubrec(context.broker, self.id, &ack, out),
+                Packet::Pubrel(ack) => connected.handle_pubrel(context.broker, self.id, &ack, out),
+                Packet::Pubcomp(ack) => connected.handle_pubcomp(context.broker, self.id, &ack),
                 Packet::Subscribe(subscribe) => {
                     connected.handle_subscribe(context, self.id, &subscribe, out)
                 }

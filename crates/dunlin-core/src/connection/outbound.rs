@@ -6,7 +6,7 @@ use dunlin_codec::{Ack, ForwardedPublish, Packet, PacketIdentifier, QoS, ReasonC
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
-use crate::broker::Broker;
+use crate::broker::{Broker, given};
 use crate::error::Violation;
 use crate::id::ConnectionId;
 use crate::input::Outcome;
@@ -17,6 +17,7 @@ use crate::session::delivery::Delivery;
 use crate::session::in_flight::Progress;
 use crate::session::retained_cursor::RetainedCursor;
 use crate::stats::Stats;
+use crate::storage::{PageRecord, Record};
 use crate::time::Time;
 use crate::worker::Occasion;
 
@@ -118,10 +119,12 @@ impl Connected {
                     let stats = &mut context.worker.stats;
                     self.send_publish(delivery, identified, context.now, stats, out)
                 }
-                Progress::Released => self.send(&Packet::Pubrel(Ack::success(packet_id)), out),
+                Progress::Released { .. } => {
+                    self.send(&Packet::Pubrel(Ack::success(packet_id)), out)
+                }
             };
             if !is_sent {
-                state.in_flight.remove(packet_id);
+                self.complete(context.broker, state, packet_id);
             }
             self.resend_from = Some(next);
         }
@@ -156,8 +159,7 @@ impl Connected {
         }
     }
 
-    /// Sends a message for the first time, unless it expired [MQTT-3.3.2-5] or is too large for this
-    /// client [MQTT-3.1.2-25].
+    /// Sends a message for the first time, if it can be sent.
     fn send_first(
         &mut self,
         context: &mut Occasion<'_>,
@@ -165,22 +167,70 @@ impl Connected {
         delivery: Delivery,
         out: &mut Output,
     ) {
+        if !self.is_sendable(context, &delivery) {
+            self.note_done(context.broker, &delivery);
+            return;
+        }
+        let stats = &mut context.worker.stats;
+        if delivery.qos == QoS::AtMostOnce {
+            self.send_publish(&delivery, None, context.now, stats, out);
+            self.note_done(context.broker, &delivery);
+            return;
+        }
+        let session = self.session.number();
+        if let Some(sent) = state.in_flight.push(delivery)
+            && let Some(delivery) = sent.delivery()
+        {
+            if delivery.is_kept && delivery.qos == QoS::ExactlyOnce && self.session.is_kept() {
+                // With another identifier after a stop the client would take it for another message.
+                let record = Record::Sent {
+                    session,
+                    sequence: delivery.message.sequence(),
+                    send: sent.sequence,
+                };
+                out.hold_for(context.broker.keep(&[record]));
+            }
+            let identified = Some((sent.packet_id(), false));
+            self.send_publish(delivery, identified, context.now, stats, out);
+        }
+    }
+
+    /// Whether a message can be sent: it has not expired [MQTT-3.3.2-5] and is not too large for this
+    /// client [MQTT-3.1.2-25].
+    fn is_sendable(&self, context: &mut Occasion<'_>, delivery: &Delivery) -> bool {
         let stats = &mut context.worker.stats;
         if delivery.message.is_expired(context.now) {
             stats.dropped_expired += 1;
-            return;
+            return false;
         }
-        if delivery.qos == QoS::AtMostOnce {
-            self.send_publish(&delivery, None, context.now, stats, out);
-            return;
-        }
-        if self.is_too_large(&delivery, context.now) {
+        if delivery.qos > QoS::AtMostOnce && self.is_too_large(delivery, context.now) {
             stats.dropped_too_large += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Notes that this session needs a message no more.
+    fn note_done(&self, broker: &Broker, delivery: &Delivery) {
+        if delivery.is_kept {
+            broker.note_done(self.session.number(), delivery.message.sequence());
+        }
+    }
+
+    /// The delivery with this packet identifier is complete.
+    fn complete(&self, broker: &Broker, state: &mut SessionState, packet_id: PacketIdentifier) {
+        let Some(sent) = state.in_flight.remove(packet_id) else {
             return;
+        };
+        match &sent.progress {
+            Progress::Published(delivery) => self.note_done(broker, delivery),
+            Progress::Released { is_kept: true } => broker.note(&[Record::Completed {
+                session: self.session.number(),
+                send: sent.sequence,
+            }]),
+            Progress::Released { is_kept: false } => {}
         }
-        if let Some((packet_id, delivery)) = state.in_flight.push(delivery) {
-            self.send_publish(delivery, Some((packet_id, false)), context.now, stats, out);
-        }
+        self.session.publish_load(state);
     }
 
     fn is_too_large(&self, delivery: &Delivery, now: Time) -> bool {
@@ -280,13 +330,18 @@ impl Connected {
             return;
         };
         let next = page.and_then(|page| {
-            for message in page.messages {
-                // [MQTT-3.8.3-3]
-                if cursor.no_local && message.publisher() == session.number() {
-                    continue;
+            // [MQTT-3.8.3-3]
+            let is_own = |message: &Arc<Message>| message.publisher() == session.number();
+            let messages = page.messages.into_iter();
+            let messages = messages.filter(|message| !cursor.no_local || !is_own(message));
+            let deliveries = messages.map(|message| retained_delivery(message, &cursor));
+            if session.is_kept() && cursor.qos > QoS::AtMostOnce {
+                let page = (deliveries.collect(), page.next.as_deref());
+                self.send_page(context, &mut state, (&cursor.filter, page), out);
+            } else {
+                for delivery in deliveries {
+                    self.send_first(context, &mut state, delivery, out);
                 }
-                let delivery = retained_delivery(message, &cursor);
-                self.send_first(context, &mut state, delivery, out);
             }
             page.next
         });
@@ -305,9 +360,58 @@ impl Connected {
         session.publish_load(&state);
     }
 
+    /// Sends a page of retained messages to a session that the store keeps, and writes down how far
+    /// the subscription's reading is and what is in flight with it, all of it or nothing.
+    fn send_page(
+        &mut self,
+        context: &mut Occasion<'_>,
+        state: &mut SessionState,
+        (filter, (deliveries, next)): (&str, (Vec<Delivery>, Option<&str>)),
+        out: &mut Output,
+    ) {
+        let session = self.session.number();
+        let mut sendings = Vec::new();
+        for delivery in deliveries {
+            let is_unidentified = delivery.qos == QoS::AtMostOnce;
+            let delivery = delivery.kept(!is_unidentified);
+            if !self.is_sendable(context, &delivery) {
+                continue;
+            }
+            if is_unidentified {
+                sendings.push((delivery, None));
+            } else if let Some(sent) = state.in_flight.push(delivery.clone()) {
+                sendings.push((delivery, Some((sent.packet_id(), sent.sequence))));
+            }
+        }
+        let mut records = Vec::with_capacity(2 * sendings.len() + 1);
+        for (delivery, identified) in &sendings {
+            if let Some((_, send)) = *identified {
+                records.extend(context.broker.message_again(&delivery.message));
+                records.push(given(session, delivery));
+                records.push(Record::Sent {
+                    session,
+                    sequence: delivery.message.sequence(),
+                    send,
+                });
+            }
+        }
+        records.push(Record::Page(PageRecord {
+            session,
+            filter,
+            next,
+        }));
+        out.hold_for(context.broker.keep(&records));
+        for (delivery, identified) in &sendings {
+            let identified = identified.map(|(packet_id, _)| (packet_id, false));
+            let stats = &mut context.worker.stats;
+            self.send_publish(delivery, identified, context.now, stats, out);
+        }
+    }
+
     /// PUBACK: the delivery of a QoS 1 message is complete [MQTT-4.3.2-3].
     pub(super) fn handle_puback(
         &mut self,
+        broker: &Broker,
         connection: ConnectionId,
         ack: &Ack<'_>,
     ) -> Result<Outcome, Violation> {
@@ -317,8 +421,7 @@ impl Connected {
                 matches!(&sent.progress, Progress::Published(delivery) if delivery.qos == QoS::AtLeastOnce)
             });
             if is_awaited {
-                state.in_flight.remove(ack.packet_id);
-                self.session.publish_load(&state);
+                self.complete(broker, &mut state, ack.packet_id);
             }
         }
         Ok(Outcome::Continue)
@@ -327,6 +430,7 @@ impl Connected {
     /// PUBREC: a QoS 2 message arrived; it is never sent again [MQTT-4.3.3-4].
     pub(super) fn handle_pubrec(
         &mut self,
+        broker: &Broker,
         connection: ConnectionId,
         ack: &Ack<'_>,
         out: &mut Output,
@@ -342,12 +446,22 @@ impl Connected {
                 }
                 Progress::Published(_) if ack.reason_code.is_error() => {
                     // The client does not want it: the identifier is free [MQTT-4.3.3-4].
-                    state.in_flight.remove(ack.packet_id);
-                    self.session.publish_load(&state);
+                    self.complete(broker, &mut state, ack.packet_id);
                     return Ok(Outcome::Continue);
                 }
-                Progress::Published(_) => sent.progress = Progress::Released,
-                Progress::Released => {}
+                Progress::Published(delivery) => {
+                    let is_kept = delivery.is_kept && self.session.is_kept();
+                    sent.progress = Progress::Released { is_kept };
+                    if is_kept {
+                        // PUBREL waits: after it the client forgets the identifier, and would take
+                        // the message for another one.
+                        out.hold_for(broker.keep(&[Record::Released {
+                            session: self.session.number(),
+                            send: sent.sequence,
+                        }]));
+                    }
+                }
+                Progress::Released { .. } => {}
             },
             None if ack.reason_code.is_error() => return Ok(Outcome::Continue),
             None => reason_code = ReasonCode::PacketIdentifierNotFound,
@@ -360,14 +474,14 @@ impl Connected {
     /// PUBCOMP: the delivery of a QoS 2 message is complete.
     pub(super) fn handle_pubcomp(
         &mut self,
+        broker: &Broker,
         connection: ConnectionId,
         ack: &Ack<'_>,
     ) -> Result<Outcome, Violation> {
         if let Some(mut state) = self.session.lock_for(connection) {
             let sent = state.in_flight.get_mut(ack.packet_id);
-            if sent.is_some_and(|sent| matches!(sent.progress, Progress::Released)) {
-                state.in_flight.remove(ack.packet_id);
-                self.session.publish_load(&state);
+            if sent.is_some_and(|sent| matches!(sent.progress, Progress::Released { .. })) {
+                self.complete(broker, &mut state, ack.packet_id);
             }
         }
         Ok(Outcome::Continue)

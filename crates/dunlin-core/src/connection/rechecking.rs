@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::Progress;
 use crate::session::subscriptions::Subscriptions;
+use crate::storage::Record;
 use crate::worker::Occasion;
 
 /// What a connection knows of the rules that its grants were made under.
@@ -78,14 +79,29 @@ impl Connected {
             if extent == Extent::InFlightToo {
                 dropped.extend(state.in_flight.extract(|sent| match &sent.progress {
                     Progress::Published(delivery) => is_denied(delivery),
-                    Progress::Released => false,
+                    Progress::Released { .. } => false,
                 }));
             }
             state.subscriptions = subscriptions;
             session.publish_load(&state);
             context.worker.stats.dropped_denied += dropped.len() as u64;
-            dropped.retain(|delivery| may_move(delivery, extent == Extent::InFlightToo));
-            (revoked, dropped)
+            let (moving, gone): (Vec<_>, Vec<_>) = dropped
+                .into_iter()
+                .partition(|delivery| may_move(delivery, extent == Extent::InFlightToo));
+            // Nobody waits for it: after a stop everything is asked again.
+            let number = session.number();
+            if session.is_kept() {
+                for filter in &revoked {
+                    broker.note(&[Record::Unsubscribed {
+                        session: number,
+                        filter,
+                    }]);
+                }
+            }
+            for delivery in gone.iter().filter(|delivery| delivery.is_kept) {
+                broker.note_done(number, delivery.message.sequence());
+            }
+            (revoked, moving)
         };
         for filter in &revoked {
             if let Ok(filter) = TopicFilter::parse(filter) {

@@ -14,6 +14,7 @@ use crate::router::Grant;
 use crate::session::retained_cursor::RetainedCursor;
 use crate::session::subscriptions::Subscription;
 use crate::settings::MqttSettings;
+use crate::storage::{Record, SubscriptionRecord};
 use crate::worker::Occasion;
 
 impl Connected {
@@ -33,7 +34,7 @@ impl Connected {
                     options: request.options,
                     identifier,
                 };
-                let granted = self.subscribe(context, connection, request, subscription);
+                let granted = self.subscribe(context, connection, request, subscription, out);
                 granted.unwrap_or_else(|reason_code| reason_code)
             })
             .collect();
@@ -46,13 +47,14 @@ impl Connected {
         Ok(Outcome::Continue)
     }
 
-    /// Makes one subscription, and gives the code that grants it.
+    /// Makes one subscription, and gives the code that grants it, which waits for the store.
     fn subscribe(
         &self,
         context: &mut Occasion<'_>,
         connection: ConnectionId,
         request: &SubscriptionRequest<'_>,
         subscription: Subscription,
+        out: &mut Output,
     ) -> Result<ReasonCode, ReasonCode> {
         let broker = context.broker;
         let settings = broker.settings();
@@ -70,6 +72,11 @@ impl Connected {
             let is_full = state.subscriptions.len() >= settings.session.subscriptions_max;
             if is_full && !state.subscriptions.contains(text) {
                 return Err(ReasonCode::QuotaExceeded);
+            }
+            if self.session.is_kept() {
+                let record = self.record(text, subscription, None);
+                let kept = broker.keep(&[Record::Subscribed(record)]);
+                out.hold(kept.map_err(|_| ReasonCode::QuotaExceeded)?);
             }
             state.subscriptions.insert(text, subscription)
         };
@@ -93,9 +100,24 @@ impl Connected {
             RetainHandling::DoNotSend => false,
         };
         if wants_retained && broker.retained_count() > 0 {
-            self.begin_retained(context, connection, text, qos, subscription);
+            self.begin_retained(context, connection, text, (qos, subscription), out);
         }
         Ok(ReasonCode::granted(qos))
+    }
+
+    fn record<'a>(
+        &self,
+        filter: &'a str,
+        subscription: Subscription,
+        retained_as_of: Option<u64>,
+    ) -> SubscriptionRecord<'a> {
+        SubscriptionRecord {
+            session: self.session.number(),
+            filter,
+            options: subscription.options,
+            identifier: subscription.identifier,
+            retained_as_of,
+        }
     }
 
     /// From now on the retained messages that match are sent (section 3.3.1.3).
@@ -104,17 +126,22 @@ impl Connected {
         context: &Occasion<'_>,
         connection: ConnectionId,
         filter: &str,
-        qos: QoS,
-        subscription: Subscription,
+        (qos, subscription): (QoS, Subscription),
+        out: &mut Output,
     ) {
+        let as_of = context.broker.last_sequence();
         let Some(mut state) = self.session.lock_for(connection) else {
             return;
         };
+        if self.session.is_kept() && qos > QoS::AtMostOnce {
+            let record = self.record(filter, subscription, Some(as_of));
+            out.hold_for(context.broker.keep(&[Record::Subscribed(record)]));
+        }
         state.retained.retain(|cursor| &*cursor.filter != filter);
         state.retained.push(RetainedCursor {
             filter: filter.into(),
             after: None,
-            as_of: context.broker.last_sequence(),
+            as_of,
             qos,
             no_local: subscription.options.no_local,
             identifier: subscription.identifier,
@@ -135,7 +162,15 @@ impl Connected {
                     state
                         .retained
                         .retain(|cursor| &*cursor.filter != filter.as_str());
-                    state.subscriptions.remove(filter.as_str())
+                    let existed = state.subscriptions.remove(filter.as_str());
+                    if existed && self.session.is_kept() {
+                        let record = Record::Unsubscribed {
+                            session: self.session.number(),
+                            filter: filter.as_str(),
+                        };
+                        out.hold_for(context.broker.keep(&[record]));
+                    }
+                    existed
                 });
                 if !existed {
                     return ReasonCode::NoSubscriptionExisted;

@@ -20,7 +20,7 @@ use dunlin_codec::{QoS, Share, TopicFilter, TopicName};
 
 use crate::settings::SharedSettings;
 use list::Subscribers;
-pub(crate) use route::{Identifiers, Route, Target};
+pub(crate) use route::{Delivered, Identifiers, Route, Target};
 pub(crate) use shared::{Group, pattern_matches};
 use table::Table;
 use tree::Tree;
@@ -39,6 +39,8 @@ pub(crate) trait Member: Subscriber {
     fn has_room(&self) -> bool;
     /// How many messages wait for it or for its acknowledgement.
     fn in_flight(&self) -> usize;
+    /// Whether the store keeps messages for it.
+    fn is_kept(&self) -> bool;
 }
 
 /// What a subscription was granted.
@@ -186,6 +188,11 @@ impl<S: Subscriber> Router<S> {
         let text = filter.as_str();
         self.groups
             .find(self.hasher.hash_one(text), |group| group.text() == text)
+    }
+
+    /// All shared subscriptions.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<Group<S>>> {
+        self.groups.iter()
     }
 
     /// A number that changes with every change of any route.

@@ -129,6 +129,21 @@ impl Identifiers {
         self.several.as_ref()
     }
 
+    /// These identifiers.
+    pub(crate) fn from_slice(identifiers: &[NonZeroU32]) -> Self {
+        let mut all = Self::default();
+        identifiers.iter().for_each(|&one| all.push(one));
+        all
+    }
+
+    /// All of them in the order in which they were added.
+    pub(crate) fn as_slice(&self) -> &[NonZeroU32] {
+        match &self.several {
+            Some(several) => several,
+            None => self.one.as_slice(),
+        }
+    }
+
     fn push(&mut self, identifier: NonZeroU32) {
         match (self.one, &mut self.several) {
             (_, Some(several)) => Arc::make_mut(several).push(identifier),

@@ -63,26 +63,36 @@ impl<S: Subscriber> Group<S> {
         }
     }
 
-    /// Keeps a message for members to come, within the bounds of a session's queue; false if it is
-    /// not kept, by a group that is not durable or whose bounds say so.
-    pub(crate) fn keep(&self, message: &Arc<Message>, bounds: &QueueSettings) -> bool {
+    /// Keeps a message for members to come, within the bounds of a session's queue, and gives those
+    /// that gave way to it; `None` if it is not kept, by a group that is not durable or whose bounds
+    /// say so.
+    pub(crate) fn keep(
+        &self,
+        message: &Arc<Message>,
+        bounds: &QueueSettings,
+    ) -> Option<Vec<Arc<Message>>> {
         let size = message.size();
         if !self.is_durable || size > bounds.bytes_max {
-            return false;
+            return None;
         }
+        let mut gave_way = Vec::new();
         let mut kept = self.kept.lock();
         while kept.messages.len() >= bounds.messages_max || kept.bytes + size > bounds.bytes_max {
             if bounds.policy != QueuePolicy::DropOldest {
-                return false;
+                return None;
             }
-            match kept.messages.pop_front() {
-                Some(oldest) => kept.bytes -= oldest.size(),
-                None => return false,
-            }
+            let oldest = kept.messages.pop_front()?;
+            kept.bytes -= oldest.size();
+            gave_way.push(oldest);
         }
         kept.bytes += size;
         kept.messages.push_back(Arc::clone(message));
-        true
+        Some(gave_way)
+    }
+
+    /// What is kept, in its order.
+    pub(crate) fn kept(&self) -> Vec<Arc<Message>> {
+        self.kept.lock().messages.iter().map(Arc::clone).collect()
     }
 
     /// What was kept, in its order.
@@ -147,6 +157,16 @@ impl<S: Subscriber> Group<S> {
 }
 
 impl<S: Member> Group<S> {
+    /// Whether the store keeps messages for any of its members.
+    pub(crate) fn has_kept_member(&self) -> bool {
+        let members = self.members.lock();
+        members
+            .list
+            .as_slice()
+            .iter()
+            .any(|member| member.subscriber.is_kept())
+    }
+
     /// The member that gets a message, and what it was granted [MQTT-4.8.2-3]; `None` if there is
     /// none but the one excluded.
     ///

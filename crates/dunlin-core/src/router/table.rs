@@ -26,6 +26,10 @@ impl<T> Table<T> {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.parts.iter().flatten()
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.len
     }

@@ -24,13 +24,15 @@ pub(crate) struct Delivery {
     pub(crate) qos: QoS,
     /// The RETAIN flag that the subscriber sees.
     pub(crate) retain: bool,
+    /// Whether the store knows that the session has to be given it.
+    pub(crate) is_kept: bool,
 }
 
 // Queues may hold a hundred thousand of them for each session.
 const _: () = assert!(size_of::<Delivery>() <= 32);
 
 impl Delivery {
-    /// A message for a session that was granted `qos`.
+    /// A message for a session that was granted `qos`, which the store knows nothing of.
     pub(crate) fn new(
         message: Arc<Message>,
         qos: QoS,
@@ -44,6 +46,7 @@ impl Delivery {
             several: identifiers.several().cloned(),
             identifier: identifiers.one(),
             retain,
+            is_kept: false,
         }
     }
 
@@ -51,6 +54,11 @@ impl Delivery {
     pub(crate) fn for_group(self, group: Arc<Group<SessionRef>>) -> Self {
         let group = Some(group);
         Self { group, ..self }
+    }
+
+    /// The same; `is_kept` says whether the store knows that the session has to be given it.
+    pub(crate) fn kept(self, is_kept: bool) -> Self {
+        Self { is_kept, ..self }
     }
 
     /// The identifiers as a slice.

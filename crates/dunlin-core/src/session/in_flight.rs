@@ -12,7 +12,10 @@ pub(crate) enum Progress {
     /// PUBLISH is sent; PUBACK (QoS 1) or PUBREC (QoS 2) is awaited.
     Published(Delivery),
     /// PUBREL is sent; PUBCOMP is awaited.
-    Released,
+    Released {
+        /// Whether the store knows of it.
+        is_kept: bool,
+    },
 }
 
 /// A message on its way.
@@ -26,6 +29,14 @@ pub(crate) struct InFlight {
 impl InFlight {
     pub(crate) fn packet_id(&self) -> PacketIdentifier {
         packet_id(self.sequence)
+    }
+
+    /// The message, unless the client has it.
+    pub(crate) const fn delivery(&self) -> Option<&Delivery> {
+        match &self.progress {
+            Progress::Published(delivery) => Some(delivery),
+            Progress::Released { .. } => None,
+        }
     }
 }
 
@@ -49,9 +60,9 @@ impl InFlightList {
         self.entries.len()
     }
 
-    /// Notes that a message is sent now, and gives the packet identifier for it: one that no other
-    /// message in flight has [MQTT-2.2.1-3]; `None` if all are taken.
-    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<(PacketIdentifier, &Delivery)> {
+    /// Notes that a message is sent now, with a packet identifier that no other message in flight
+    /// has [MQTT-2.2.1-3]; `None` if all are taken.
+    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<&InFlight> {
         let oldest = self.entries.front().map(|entry| entry.sequence);
         if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
             // The oldest blocks its identifier only; those after it may be free again.
@@ -66,16 +77,29 @@ impl InFlightList {
         self.next += 1;
         let progress = Progress::Published(delivery);
         self.entries.push_back(InFlight { sequence, progress });
-        match self.entries.back()? {
-            InFlight {
-                progress: Progress::Published(delivery),
-                ..
-            } => Some((packet_id(sequence), delivery)),
-            InFlight {
-                progress: Progress::Released,
-                ..
-            } => None,
+        self.entries.back()
+    }
+
+    /// Adds what was in flight before the broker stopped; it comes in the order of its numbers.
+    pub(crate) fn restore(&mut self, sent: InFlight) {
+        self.next = self.next.max(sent.sequence + 1);
+        self.entries.push_back(sent);
+    }
+
+    /// Notes that the store knows all of it.
+    pub(crate) fn set_kept(&mut self) {
+        for sent in &mut self.entries {
+            match &mut sent.progress {
+                Progress::Published(Delivery { is_kept, .. }) | Progress::Released { is_kept } => {
+                    *is_kept = true;
+                }
+            }
         }
+    }
+
+    /// Everything in flight, in the order of sending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &InFlight> + Clone {
+        self.entries.iter()
     }
 
     fn is_taken(&self, packet_id: PacketIdentifier) -> bool {
@@ -140,7 +164,7 @@ impl InFlightList {
         self.entries = kept;
         let deliveries = removed.into_iter().filter_map(|sent| match sent.progress {
             Progress::Published(delivery) => Some(delivery),
-            Progress::Released => None,
+            Progress::Released { .. } => None,
         });
         deliveries.collect()
     }

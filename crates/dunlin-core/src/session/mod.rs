@@ -17,6 +17,7 @@ use std::time::Duration;
 use dunlin_codec::QoS;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::broker::Broker;
 use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
 use crate::router::{Member, Subscriber};
 use crate::session::delivery::Delivery;
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     /// shared subscription's member, and whether a connection still has the session.
     is_connected: AtomicBool,
     connection: AtomicU64,
+    /// Whether the store keeps it: its messages, subscriptions and packet identifiers.
+    is_kept: AtomicBool,
     backlog: AtomicUsize,
     window: AtomicUsize,
     state: Mutex<SessionState>,
@@ -54,6 +57,11 @@ pub(crate) struct SessionState {
     pub(crate) is_woken: bool,
     /// Whether the session is over: nothing may be added to it.
     pub(crate) is_ended: bool,
+    /// Whether the store knows of it: its end has to be written down.
+    pub(crate) is_recorded: bool,
+    /// Whether the session is over but for its will: it ended with the connection that it had when
+    /// the broker stopped.
+    pub(crate) is_ghost: bool,
     /// How long it outlives its connection; `None` is for ever.
     pub(crate) expiry_interval: Option<Duration>,
     /// When the last connection ended.
@@ -92,12 +100,15 @@ impl Session {
             client_id,
             is_connected: AtomicBool::new(false),
             connection: AtomicU64::new(0),
+            is_kept: AtomicBool::new(false),
             backlog: AtomicUsize::new(0),
             window: AtomicUsize::new(0),
             state: Mutex::new(SessionState {
                 connection: None,
                 is_woken: false,
                 is_ended: false,
+                is_recorded: false,
+                is_ghost: false,
                 expiry_interval: Some(Duration::ZERO),
                 disconnected_at: None,
                 will: None,
@@ -163,20 +174,53 @@ impl Session {
         self.publish_load(state);
     }
 
+    /// How many messages its client takes unacknowledged; 0 while it is away.
+    pub(crate) fn window(&self) -> usize {
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store keeps it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the store keeps it, to whoever holds its lock.
+    pub(crate) fn set_kept(&self, _: &mut SessionState, is_kept: bool) {
+        self.is_kept.store(is_kept, Ordering::Relaxed);
+    }
+
+    /// Whether a message of this QoS waits in the queue, were it offered now, and is to be there
+    /// after a stop.
+    pub(crate) fn keeps(&self, qos: QoS, settings: &QueueSettings) -> bool {
+        if !self.is_kept() {
+            return false;
+        }
+        if self.is_connected.load(Ordering::Relaxed) {
+            qos > QoS::AtMostOnce
+        } else {
+            qos >= settings.offline_qos_min
+        }
+    }
+
     /// Puts a message into the queue, and says whether the connection has to be woken for it.
     pub(crate) fn offer(
         &self,
+        broker: &Broker,
         delivery: Delivery,
-        settings: &QueueSettings,
     ) -> (Offered, Option<ConnectionId>) {
+        let settings = &broker.settings().session.queue;
         let mut state = self.state.lock();
         if state.is_ended {
             return (Offered::Ended, None);
         }
         if state.connection.is_none() && delivery.qos < settings.offline_qos_min {
+            if delivery.is_kept {
+                broker.note_done(self.number, delivery.message.sequence());
+            }
             return (Offered::NotKept, None);
         }
         let enqueued = state.queue.push(delivery, settings);
+        broker.note_discarded(self, &mut state);
         let wakes = if state.is_woken {
             None
         } else {
@@ -207,7 +251,7 @@ impl SessionState {
     /// Drops queued messages that an absent client is not kept.
     pub(crate) fn drop_unkept(&mut self, qos_min: QoS) {
         if qos_min > QoS::AtMostOnce {
-            self.queue.extract(|delivery| delivery.qos < qos_min);
+            self.queue.drop_if(|delivery| delivery.qos < qos_min);
         }
     }
 }
@@ -238,5 +282,9 @@ impl Member for SessionRef {
 
     fn in_flight(&self) -> usize {
         self.backlog.load(Ordering::Relaxed)
+    }
+
+    fn is_kept(&self) -> bool {
+        Session::is_kept(self)
     }
 }

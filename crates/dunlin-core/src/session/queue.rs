@@ -34,6 +34,8 @@ pub(crate) struct Queue {
     bytes: usize,
     /// How many are of QoS 0.
     at_most_once: usize,
+    /// Messages that were dropped and that the store still knows, by their sequence number.
+    discarded: Vec<u64>,
 }
 
 impl Queue {
@@ -65,6 +67,7 @@ impl Queue {
         self.remove_last_of_topic(&delivery, settings);
         let size = delivery.message.size();
         if size > settings.bytes_max {
+            self.discard(&delivery);
             return match settings.policy {
                 QueuePolicy::Refuse => Enqueued::Refused,
                 QueuePolicy::DropOldest | QueuePolicy::DropNewest => Enqueued::Dropped,
@@ -73,8 +76,14 @@ impl Queue {
         let mut dropped = 0;
         while self.len >= settings.messages_max || self.bytes + size > settings.bytes_max {
             match settings.policy {
-                QueuePolicy::DropNewest => return Enqueued::Dropped,
-                QueuePolicy::Refuse => return Enqueued::Refused,
+                QueuePolicy::DropNewest => {
+                    self.discard(&delivery);
+                    return Enqueued::Dropped;
+                }
+                QueuePolicy::Refuse => {
+                    self.discard(&delivery);
+                    return Enqueued::Refused;
+                }
                 QueuePolicy::DropOldest => {}
             }
             let gives_way = if self.at_most_once > 0 {
@@ -84,9 +93,11 @@ impl Queue {
             } else {
                 self.remove_oldest(|_| true)
             };
-            if gives_way.is_none() {
+            let Some(gives_way) = gives_way else {
+                self.discard(&delivery);
                 return Enqueued::Dropped;
-            }
+            };
+            self.discard(&gives_way);
             dropped += 1;
         }
         self.len += 1;
@@ -141,8 +152,37 @@ impl Queue {
 
     /// Drops what expired [MQTT-3.3.2-5], and says how many.
     pub(crate) fn drop_expired(&mut self, now: Time) -> usize {
-        self.extract(|delivery| delivery.message.is_expired(now))
-            .len()
+        self.drop_if(|delivery| delivery.message.is_expired(now))
+    }
+
+    /// Drops what `drop` says, and says how many.
+    pub(crate) fn drop_if(&mut self, drop: impl FnMut(&Delivery) -> bool) -> usize {
+        let dropped = self.extract(drop);
+        dropped.iter().for_each(|delivery| self.discard(delivery));
+        dropped.len()
+    }
+
+    /// Notes that a message was dropped, so that the store is told.
+    fn discard(&mut self, delivery: &Delivery) {
+        if delivery.is_kept {
+            self.discarded.push(delivery.message.sequence());
+        }
+    }
+
+    /// What was dropped since this was last asked.
+    pub(crate) fn take_discarded(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.discarded)
+    }
+
+    /// Notes that the store knows all of it.
+    pub(crate) fn set_kept(&mut self) {
+        let lanes = self.prior.values_mut().chain([&mut self.usual]);
+        lanes.flatten().for_each(|delivery| delivery.is_kept = true);
+    }
+
+    /// What waits, in its order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.prior.values().chain([&self.usual]).flatten()
     }
 
     fn forget(&mut self, delivery: &Delivery) {
@@ -196,7 +236,7 @@ impl Queue {
         }
         let topic = delivery.message.topic();
         if settings.keep_last.iter().any(|rule| rule.matches(topic)) {
-            self.extract(|queued| queued.message.topic() == topic);
+            self.drop_if(|queued| queued.message.topic() == topic);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use dunlin_codec::{PacketIdentifier, ReasonCode};
 
-use crate::id::ConnectionId;
+use crate::broker::Broker;
+use crate::id::{ConnectionId, SessionNumber};
 use crate::session::SessionRef;
 
 /// How far the broker is with a message.
@@ -129,6 +130,14 @@ impl Received {
         }
     }
 
+    /// The identifiers of messages that were published.
+    pub(crate) fn published(&self) -> impl Iterator<Item = PacketIdentifier> {
+        let entries = self.entries.iter();
+        entries.filter_map(|&(packet_id, stage)| {
+            matches!(stage, Stage::Received | Stage::Owed(_)).then_some(packet_id)
+        })
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -145,6 +154,8 @@ pub(crate) struct Exchange {
     packet_id: PacketIdentifier,
     /// Whether PUBREC can say that it failed, which frees the identifier.
     may_fail: bool,
+    /// Whether the store has to know it.
+    is_kept: bool,
 }
 
 impl Exchange {
@@ -161,12 +172,23 @@ impl Exchange {
             connection,
             packet_id,
             may_fail,
+            is_kept: session.is_kept(),
         }
+    }
+
+    /// What the store has to know until PUBREL.
+    pub(crate) fn received(&self) -> Option<(SessionNumber, PacketIdentifier)> {
+        let session = self.session.as_ref().filter(|_| self.is_kept)?;
+        Some((session.number(), self.packet_id))
     }
 
     /// Notes that the message was published. Gives the connection that has to be woken to
     /// acknowledge it, if that is another one than began it.
-    pub(crate) fn finish(mut self, reason_code: ReasonCode) -> Option<ConnectionId> {
+    pub(crate) fn finish(
+        mut self,
+        broker: &Broker,
+        reason_code: ReasonCode,
+    ) -> Option<ConnectionId> {
         let session = self.session.take()?;
         let mut state = session.lock();
         let connection = state.connection;
@@ -184,6 +206,10 @@ impl Exchange {
         }
         if self.may_fail && reason_code.is_error() {
             state.received.remove(self.packet_id);
+            if self.is_kept {
+                // On the way of the refusal nothing waits for it: the identifier is free for both.
+                let _ = broker.keep_freed(session.number(), self.packet_id);
+            }
         } else {
             state.received.insert(self.packet_id);
         }

@@ -70,6 +70,13 @@ impl Subscriptions {
         removed.map(|(filter, _)| filter).collect()
     }
 
+    /// The filters and what was asked for with each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Subscription)> {
+        self.0
+            .iter()
+            .map(|(filter, subscription)| (&**filter, subscription))
+    }
+
     /// The filters.
     pub(crate) fn filters(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(filter, _)| &**filter)

@@ -51,6 +51,25 @@ impl SessionTable {
         self.shard(client_id)?.lock().get(client_id).cloned()
     }
 
+    /// A number above those of all sessions.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number.load(Ordering::Relaxed)
+    }
+
+    /// From now on numbers are at least this.
+    pub(crate) fn raise_next_number(&self, to: u64) {
+        self.next_number.fetch_max(to, Ordering::Relaxed);
+    }
+
+    /// All sessions.
+    pub(crate) fn all(&self) -> Vec<SessionRef> {
+        let mut all = Vec::with_capacity(self.count());
+        for shard in &self.shards {
+            all.extend(shard.lock().values().map(Arc::clone));
+        }
+        all
+    }
+
     /// A session that is in no table yet.
     pub(crate) fn create(&self, client_id: ClientIdentifier) -> SessionRef {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);

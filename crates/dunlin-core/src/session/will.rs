@@ -1,20 +1,22 @@
 //! Will Messages and their Will Delay Interval (sections 3.1.2.5 and 3.1.3.2).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec as codec;
 use dunlin_codec::{EncodeError, PublishProperties};
 
 use crate::access::Identity;
-use crate::id::SessionNumber;
+use crate::id::{ClientIdentifier, SessionNumber};
 use crate::message::{Draft, Message, Payload};
+use crate::storage::WillRecord;
 use crate::time::Time;
 
 /// A Will Message that may have to be published.
 #[derive(Debug)]
 pub(crate) struct Will {
     /// The message, without its expiry, which counts from its publication.
-    message: Message,
+    message: Arc<Message>,
     expiry_interval: Option<Duration>,
     delay: Duration,
     /// Whose it is: asked again whether it may be published when it is.
@@ -27,6 +29,7 @@ impl Will {
         will: &codec::Will<'_>,
         owner: Identity,
         delay_max: Option<Duration>,
+        number: u64,
     ) -> Result<Self, EncodeError> {
         let properties = &will.properties;
         let draft = Draft {
@@ -47,12 +50,43 @@ impl Will {
         let delay = properties
             .will_delay_interval
             .map_or(Duration::ZERO, seconds);
+        let message = Message::new(&draft, SessionNumber::NONE, Time::ZERO, None)?;
         Ok(Self {
-            message: Message::new(&draft, SessionNumber::NONE, Time::ZERO, None)?,
+            message: Arc::new(message.numbered(number)),
             expiry_interval: properties.message_expiry_interval.map(seconds),
             delay: delay_max.map_or(delay, |max| delay.min(max)),
             owner,
         })
+    }
+
+    /// The will as it is written down.
+    pub(crate) fn record(&self) -> WillRecord<'_> {
+        WillRecord {
+            message: &self.message,
+            expiry_interval: self.expiry_interval,
+            delay: self.delay,
+            user_name: self.owner.user_name.as_deref(),
+        }
+    }
+
+    /// A will that was written down.
+    pub(crate) fn from_record(record: &WillRecord<'_>, client_id: ClientIdentifier) -> Self {
+        Self {
+            message: Arc::clone(record.message),
+            expiry_interval: record.expiry_interval,
+            delay: record.delay,
+            owner: Identity {
+                client_id,
+                user_name: record.user_name.map(Into::into),
+                address: None,
+                rules: None,
+            },
+        }
+    }
+
+    /// What tells it from all others.
+    pub(crate) fn number(&self) -> u64 {
+        self.message.sequence()
     }
 
     /// The Will Delay Interval.

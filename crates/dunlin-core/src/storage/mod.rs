@@ -63,6 +63,17 @@ pub struct Position {
     pub durability: Durability,
 }
 
+impl Position {
+    /// What holds if both do: the later place, as safe as the safer of both.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        Self {
+            place: self.place.max(other.place),
+            durability: self.durability.max(other.durability),
+        }
+    }
+}
+
 /// The proof that what a plan must keep is kept.
 #[derive(Debug)]
 #[must_use]

@@ -189,8 +189,9 @@ impl Case {
             0 => self.pass(),
             1 => {
                 let commits = [Commits::AtOnce, Commits::Held, Commits::Failing];
-                self.world.commits = self.random.one_of(&commits);
-                writeln!(self.log, "commits {:?}", self.world.commits).unwrap();
+                let commits = self.random.one_of(&commits);
+                self.world.set_commits(commits);
+                writeln!(self.log, "commits {commits:?}").unwrap();
             }
             2 => {
                 writeln!(self.log, "commits released").unwrap();

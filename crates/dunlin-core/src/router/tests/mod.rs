@@ -57,6 +57,10 @@ impl Member for Client {
     fn in_flight(&self) -> usize {
         self.0.in_flight.get()
     }
+
+    fn is_kept(&self) -> bool {
+        false
+    }
 }
 
 fn router() -> Router<Client> {

@@ -4,8 +4,10 @@
 mod access;
 mod authenticator;
 mod client;
+mod log;
 mod world;
 
 pub(crate) use access::{AccessRules, Denied};
 pub(crate) use authenticator::Authenticator;
-pub(crate) use world::{Commits, World};
+pub(crate) use log::Commits;
+pub(crate) use world::World;

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use dunlin_codec::{DecodeError, Packet, ProtocolVersion, decode};
 
 use super::client::Client;
+use super::log::{Commits, TestLog};
 use super::{AccessRules, Authenticator};
-use crate::broker::{Broker, Committed, Forwarded, Origin, PublishPlan};
+use crate::broker::{Broker, Committed, Forwarded, Origin, Progress, PublishPlan};
 use crate::connection::Connection;
 use crate::error::Refusal;
 use crate::id::ConnectionId;
@@ -19,20 +20,9 @@ use crate::message::SHARED_PAYLOAD_BYTES_MIN;
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::stats::Stats;
-use crate::storage::{MemoryStorage, Stored};
+use crate::storage::{Position, Storage, StorageFault, Stored};
 use crate::time::Time;
 use crate::worker::{Notice, Occasion, Worker};
-
-/// What becomes of publishes that must be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Commits {
-    /// They are durable at once.
-    AtOnce,
-    /// They wait for [`World::release_commits`].
-    Held,
-    /// The store takes none.
-    Failing,
-}
 
 /// A publish that is not durable yet.
 struct Pending {
@@ -40,6 +30,8 @@ struct Pending {
     origin: Option<(ConnectionId, Acknowledgement)>,
     worker: usize,
     plan: PublishPlan,
+    /// Where its record is; `None` if it has none.
+    position: Option<Position>,
 }
 
 /// One Network Connection, both ends of it.
@@ -90,9 +82,11 @@ impl Peer {
         kept.map(|()| Some(seen))
     }
 
-    /// Moves what the broker wrote to the client, in pieces as a socket would take them.
-    fn drain(&mut self) {
-        while !self.out.is_empty() {
+    /// Moves what the broker wrote to the client, in pieces as a socket would take them, as far as it
+    /// does not wait for the store.
+    fn drain(&mut self, log: &TestLog) -> Result<(), StorageFault> {
+        self.out.release(log)?;
+        while self.out.writable() > 0 {
             let mut slices = [IoSlice::new(&[]); 4];
             let count = self.out.slices(&mut slices);
             let mut taken = 0;
@@ -103,7 +97,18 @@ impl Peer {
             assert!(taken > 0, "output that gives no bytes");
             self.out.advance(taken);
         }
+        Ok(())
     }
+}
+
+fn broker(settings: &Settings, seed: u64, access: &AccessRules, log: &TestLog) -> Broker {
+    let seeds = [seed, seed ^ 1, seed ^ 2, seed ^ 3];
+    Broker::new(
+        settings.clone(),
+        Box::new(access.clone()),
+        Arc::new(log.clone()),
+        seeds,
+    )
 }
 
 /// A broker with everything around it.
@@ -112,8 +117,10 @@ pub(crate) struct World {
     pub(crate) now: Time,
     pub(crate) access: AccessRules,
     pub(crate) authenticator: Authenticator,
-    /// What becomes of publishes that must be kept.
-    pub(crate) commits: Commits,
+    log: TestLog,
+    settings: Settings,
+    seed: u64,
+    rewritings: u64,
     workers: [Worker; 2],
     peers: BTreeMap<ConnectionId, Peer>,
     pending: VecDeque<Pending>,
@@ -121,20 +128,27 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// A world whose broker keeps nothing beyond a stop.
     pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        Self::with_log(settings, seed, TestLog::new(false))
+    }
+
+    /// A world whose broker has a store.
+    pub(crate) fn with_store(settings: Settings, seed: u64) -> Self {
+        Self::with_log(settings, seed, TestLog::new(true))
+    }
+
+    fn with_log(settings: Settings, seed: u64, log: TestLog) -> Self {
         let access = AccessRules::default();
-        let seeds = [seed, seed ^ 1, seed ^ 2, seed ^ 3];
         Self {
-            broker: Broker::new(
-                settings,
-                Box::new(access.clone()),
-                Arc::new(MemoryStorage),
-                seeds,
-            ),
+            broker: broker(&settings, seed, &access, &log),
+            log,
+            settings,
+            seed,
+            rewritings: 0,
             now: Time::from_millis(1_000_000_000),
             access,
             authenticator: Authenticator::default(),
-            commits: Commits::AtOnce,
             workers: [Worker::new(seed), Worker::new(!seed)],
             peers: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -279,12 +293,14 @@ impl World {
     }
 
     fn close(&mut self, id: ConnectionId) {
+        let log = self.log.clone();
         let peer = self.peer(id);
         assert!(
             peer.connection.close_reason().is_some(),
             "a connection that is to be closed knows why"
         );
-        peer.drain();
+        // What the store does not take is not written.
+        let _ = peer.drain(&log);
         peer.is_closed = true;
         peer.input.clear();
     }
@@ -360,40 +376,38 @@ impl World {
         worker: usize,
         plan: PublishPlan,
     ) {
+        let Ok(position) = self.broker.store(&plan) else {
+            if let Some((id, acknowledgement)) = origin {
+                self.refuse(id, acknowledgement, Refusal::NotStored);
+            }
+            return;
+        };
+        self.finish(Pending {
+            origin,
+            worker,
+            plan,
+            position,
+        });
+    }
+
+    /// Applies a publish, or puts it behind those that wait.
+    fn finish(&mut self, pending: Pending) {
         // A publish finishes behind those of its connection that were planned before it.
-        let by = |origin: Option<(ConnectionId, Acknowledgement)>| origin.map(|(id, _)| id);
-        let is_of_same = |pending: &Pending| by(pending.origin) == by(origin);
-        if origin.is_some() && self.pending.iter().any(is_of_same) {
-            self.pending.push_back(Pending {
-                origin,
-                worker,
-                plan,
-            });
-            return;
-        }
-        let forwarded = Forwarded::nothing_to_do(&plan).expect("there are no other nodes");
-        if let Some(stored) = Stored::nothing_to_do(&plan) {
-            self.apply(origin, worker, plan.committed(stored, forwarded));
-            return;
-        }
-        match self.commits {
-            Commits::Held => self.pending.push_back(Pending {
-                origin,
-                worker,
-                plan,
-            }),
-            Commits::Failing => {
-                if let Some((id, acknowledgement)) = origin {
-                    self.refuse(id, acknowledgement, Refusal::NotStored);
-                }
+        let by = |pending: &Pending| pending.origin.map(|(id, _)| id);
+        let waits =
+            pending.origin.is_some() && self.pending.iter().any(|other| by(other) == by(&pending));
+        let stored = match pending.position {
+            Some(position) => self.log.stored(position).expect("it is not broken"),
+            None => Stored::nothing_to_do(&pending.plan),
+        };
+        match stored {
+            Some(stored) if !waits => {
+                let forwarded = Forwarded::nothing_to_do(&pending.plan);
+                let forwarded = forwarded.expect("there are no other nodes");
+                let committed = pending.plan.committed(stored, forwarded);
+                self.apply(pending.origin, pending.worker, committed);
             }
-            Commits::AtOnce => {
-                let position = self.broker.store(&plan).unwrap();
-                let position = position.expect("it has something to keep");
-                let stored = self.broker.storage().stored(position).unwrap();
-                let stored = stored.expect("memory is durable at once");
-                self.apply(origin, worker, plan.committed(stored, forwarded));
-            }
+            _ => self.pending.push_back(pending),
         }
     }
 
@@ -416,16 +430,47 @@ impl World {
 
     /// What was held becomes durable, and what comes is durable at once.
     pub(crate) fn release_commits(&mut self) {
-        self.commits = Commits::AtOnce;
-        let mut touched = Vec::new();
+        self.log.set_commits(Commits::AtOnce);
         for pending in std::mem::take(&mut self.pending) {
-            touched.extend(pending.origin.map(|(id, _)| id));
-            self.commit(pending.origin, pending.worker, pending.plan);
+            self.finish(pending);
         }
-        for id in touched {
+        let open: Vec<_> = self.peers.keys().copied().collect();
+        for id in open {
             self.settle(id);
         }
         self.settle_news();
+    }
+
+    /// What becomes of records from now on.
+    pub(crate) fn set_commits(&mut self, commits: Commits) {
+        self.log.set_commits(commits);
+    }
+
+    /// The power fails, and the broker starts again. Nobody sees anything of what was under way.
+    pub(crate) fn restart(&mut self) {
+        let recovery = self.log.after_stop();
+        for peer in self.peers.values_mut() {
+            peer.is_closed = true;
+            peer.out.clear();
+            peer.input.clear();
+        }
+        self.pending.clear();
+        self.workers = [Worker::new(self.seed), Worker::new(!self.seed)];
+        self.broker = broker(&self.settings, self.seed, &self.access, &self.log);
+        let mut context = Occasion {
+            broker: &self.broker,
+            worker: &mut self.workers[0],
+            now: self.now,
+        };
+        self.broker.recover(&mut context, recovery);
+        self.settle_news();
+    }
+
+    /// Writes everything that is needed again; the store forgets all else.
+    pub(crate) fn rewrite(&mut self) {
+        self.rewritings += 1;
+        let mut rewrite = self.broker.begin_rewrite(self.rewritings).unwrap();
+        while let Progress::More = self.broker.rewrite(&mut rewrite).unwrap() {}
     }
 
     /// Writes what this connection has to send, and passes on all news.
@@ -477,11 +522,14 @@ impl World {
             let more = self.with(id, |connection, context, out| {
                 connection.poll_output(context, out)
             });
+            let log = self.log.clone();
             let peer = self.peer(id);
             if peer.is_stalled {
                 return;
             }
-            peer.drain();
+            if peer.drain(&log).is_err() {
+                return self.end(id, dunlin_codec::ReasonCode::UnspecifiedError);
+            }
             if !more {
                 return;
             }

@@ -10,7 +10,10 @@
 //! | `set session.queue.messages_max = 3` | a setting, before anything happens |
 //! | `deny publish a/#`, `allow publish a/#` | an access rule is added or removed; `client=x` limits it |
 //! | `user NAME PASSWORD`, `refuse CLIENT CODE` | what the authenticator knows |
-//! | `commits held` | publishes that must be kept wait; also `failing`, `at-once` and `released` |
+//! | `store` | the broker has a store, which outlives it |
+//! | `restart` | the power fails, and the broker starts again with what its store kept |
+//! | `rewrite` | the store forgets what is not written again |
+//! | `commits held` | what must be kept waits; also `failing`, `at-once` and `released` |
 //! | `A> PUBLISH a/b text qos=1 id=7` | A sends a packet; a new connection is opened if it has none |
 //! | `A> CONNECT … ; PUBLISH …` | several packets in one piece |
 //! | `A> RAW 30 ['a/#' "text"]` | any bytes, see [`build::raw`] |
@@ -134,6 +137,13 @@ scripts! {
         negative_acknowledgement no_local no_retained one_member_each own_qos
         qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns share_picks_at_random
         strategies subscribing_again
+    }
+    store {
+        clean_session_needs_no_store dropped_stays_dropped durable_group_survives
+        ended_stays_ended expiry_while_stopped full_store in_flight_survives
+        nothing_before_it_is_safe received_survives retained_page_survives retained_survive
+        rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
+        taken_over_into_a_lasting_session takeover_wills will_after_a_stop will_delay_goes_on
     }
     subscribe {
         again_replaces answered dollar_topics identifier_fields lower_qos many_filters_as_one_by_one

@@ -31,6 +31,7 @@ fn run_in(text: &str, version: ProtocolVersion) -> Result<()> {
     let mut runner = Runner {
         version,
         settings: Settings::default(),
+        has_store: false,
         world: None,
         peers: BTreeMap::new(),
         bound: BTreeMap::new(),
@@ -89,6 +90,7 @@ struct Peer {
 struct Runner {
     version: ProtocolVersion,
     settings: Settings,
+    has_store: bool,
     world: Option<World>,
     peers: BTreeMap<String, Peer>,
     /// What `<name>` stands for.
@@ -98,8 +100,14 @@ struct Runner {
 impl Runner {
     fn world(&mut self) -> &mut World {
         let settings = &self.settings;
-        self.world
-            .get_or_insert_with(|| World::new(settings.clone(), 0x5eed))
+        let has_store = self.has_store;
+        self.world.get_or_insert_with(|| {
+            if has_store {
+                World::with_store(settings.clone(), 0x5eed)
+            } else {
+                World::new(settings.clone(), 0x5eed)
+            }
+        })
     }
 
     fn line(&mut self, line: &str) -> Result<()> {
@@ -142,6 +150,22 @@ impl Runner {
                 return Ok(());
             }
             ("commits", _) => return self.commits(rest),
+            ("store", _) => {
+                self.has_store = true;
+                return Ok(());
+            }
+            ("restart", _) => {
+                self.check_quiet()?;
+                self.peers
+                    .values_mut()
+                    .for_each(|peer| peer.may_be_closed = true);
+                self.world().restart();
+                return Ok(());
+            }
+            ("rewrite", _) => {
+                self.world().rewrite();
+                return Ok(());
+            }
             ("?", _) => return self.figure(rest),
             _ => {}
         }
@@ -196,9 +220,9 @@ impl Runner {
         self.check_quiet()?;
         let world = self.world();
         match what {
-            "held" => world.commits = Commits::Held,
-            "failing" => world.commits = Commits::Failing,
-            "at-once" => world.commits = Commits::AtOnce,
+            "held" => world.set_commits(Commits::Held),
+            "failing" => world.set_commits(Commits::Failing),
+            "at-once" => world.set_commits(Commits::AtOnce),
             "released" => world.release_commits(),
             _ => return Err(format!("commits are not {what}")),
         }

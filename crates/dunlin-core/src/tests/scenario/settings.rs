@@ -78,6 +78,7 @@ pub(crate) fn set(settings: &mut Settings, path: &str, value: &str) -> Result<()
         }
         "access.revoked_disconnects" => settings.access.revoked_disconnects = flag(value)?,
         "will_delay_max" => settings.will_delay_max = optional(value)?,
+        "will_grace" => settings.will_grace = duration(value)?,
         "message_expiry_max" => settings.message_expiry_max = optional(value)?,
         _ => return Err(format!("no setting {path}")),
     }

@@ -1,0 +1,490 @@
+//! From records back to a broker: what [`Storage`](crate::storage::Storage) kept before a stop.
+//!
+//! [`Recovery::read`] takes the records in the order in which they were appended and keeps what is
+//! still needed at any moment; [`Broker::recover`](crate::broker::Broker::recover) makes sessions,
+//! subscriptions and messages of what is left. A record that speaks of something unknown changes
+//! nothing, so that one that was damaged costs what it said and no more.
+
+mod restore;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
+
+pub use restore::Recovered;
+
+use crate::message::Message;
+use crate::storage::{
+    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+};
+use crate::time::Time;
+
+/// What is needed of the records that were read so far.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    sessions: HashMap<u64, Kept>,
+    messages: Messages,
+    /// By topic: the publish that set or deleted its retained message, and whether it set it.
+    retained: HashMap<Box<[u8]>, (u64, bool)>,
+    /// Messages that wait for their shared subscription, by sequence number and filter, with the
+    /// number of a member that the store does not keep and that has it.
+    waiting: BTreeMap<(u64, Box<str>), (Entry, u64)>,
+    /// Wills to be published, by session and number.
+    wills: BTreeMap<(u64, u64), KeptWill>,
+    next_session: u64,
+    next_sequence: u64,
+}
+
+/// A session.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    client_id: Box<str>,
+    is_connected: bool,
+    expiry_interval: Option<Duration>,
+    disconnected_at: Option<Time>,
+    window: u32,
+    will: Option<KeptWill>,
+    will_due: Option<Time>,
+    subscriptions: BTreeMap<Box<str>, KeptSubscription>,
+    /// What waits, by sequence number.
+    queue: BTreeMap<u64, Entry>,
+    in_flight: BTreeMap<u64, Sending>,
+    received: BTreeSet<PacketIdentifier>,
+}
+
+#[derive(Clone, Debug)]
+struct KeptWill {
+    client_id: Box<str>,
+    message: Arc<Message>,
+    expiry_interval: Option<Duration>,
+    delay: Duration,
+    user_name: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct KeptSubscription {
+    options: SubscriptionOptions,
+    identifier: Option<NonZeroU32>,
+    /// Retained messages up to this publish, behind this topic, are still to be sent.
+    retained: Option<(u64, Option<Box<str>>)>,
+}
+
+/// How a session is given a message.
+#[derive(Clone, Debug)]
+struct Entry {
+    qos: QoS,
+    retain: bool,
+    identifiers: Box<[NonZeroU32]>,
+    group: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Sending {
+    sequence: u64,
+    /// `None` once PUBREC came.
+    entry: Option<Entry>,
+}
+
+/// The messages that somebody needs.
+#[derive(Clone, Debug, Default)]
+struct Messages {
+    by_sequence: HashMap<u64, (Arc<Message>, u32)>,
+    /// Whether everything is being written again: then a message may be named by records that are
+    /// still to come.
+    is_rewriting: bool,
+    /// Messages that nobody needs so far.
+    unclaimed: BTreeSet<u64>,
+}
+
+impl Messages {
+    fn insert(&mut self, message: &Arc<Message>) {
+        let sequence = message.sequence();
+        let entry = self.by_sequence.entry(sequence);
+        let (_, references) = entry.or_insert_with(|| (Arc::clone(message), 0));
+        if *references == 0 {
+            self.unclaimed.insert(sequence);
+        }
+    }
+
+    fn get(&self, sequence: u64) -> Option<&Arc<Message>> {
+        Some(&self.by_sequence.get(&sequence)?.0)
+    }
+
+    /// Notes that somebody needs a message; false if there is none.
+    fn claim(&mut self, sequence: u64) -> bool {
+        let Some((_, references)) = self.by_sequence.get_mut(&sequence) else {
+            return false;
+        };
+        if *references == 0 {
+            self.unclaimed.remove(&sequence);
+        }
+        *references += 1;
+        true
+    }
+
+    fn release(&mut self, sequence: u64) {
+        let Some((_, references)) = self.by_sequence.get_mut(&sequence) else {
+            return;
+        };
+        *references -= 1;
+        if *references == 0 {
+            if self.is_rewriting {
+                self.unclaimed.insert(sequence);
+            } else {
+                self.by_sequence.remove(&sequence);
+            }
+        }
+    }
+
+    /// Drops a message that no record before this one was about, unless one to come may be.
+    fn drop_unclaimed(&mut self, sequence: u64) {
+        if !self.is_rewriting && self.unclaimed.remove(&sequence) {
+            self.by_sequence.remove(&sequence);
+        }
+    }
+
+    fn sweep(&mut self) {
+        for sequence in std::mem::take(&mut self.unclaimed) {
+            self.by_sequence.remove(&sequence);
+        }
+    }
+}
+
+impl Recovery {
+    /// Takes the next record.
+    pub fn read(&mut self, record: &Record<'_>) {
+        match record {
+            Record::Session(head) => self.read_session(head),
+            Record::Ended { session } => self.read_ended(session.as_u64()),
+            Record::WillDue { session, will } => {
+                let number = session.as_u64();
+                let client_id = self.sessions.get(&number);
+                let client_id = client_id.map_or("", |kept| &kept.client_id);
+                let will = KeptWill::new(client_id, will);
+                self.wills.insert((number, will.message.sequence()), will);
+            }
+            Record::Subscribed(subscribed) => self.read_subscribed(subscribed),
+            Record::Unsubscribed { session, filter } => {
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
+                    kept.subscriptions.remove(*filter);
+                }
+            }
+            Record::Publish(publish) => self.read_publish(publish),
+            Record::Given { sequence, receiver } => self.read_given(*sequence, receiver),
+            Record::Sent {
+                session,
+                sequence,
+                send,
+            } => {
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64())
+                    && let Some(entry) = kept.queue.remove(sequence)
+                {
+                    kept.send(*send, *sequence, Some(entry), &mut self.messages);
+                }
+            }
+            Record::Released { session, send } => {
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
+                    kept.send(*send, 0, None, &mut self.messages);
+                }
+            }
+            Record::Completed { session, send } => {
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64())
+                    && let Some(sending) = kept.in_flight.remove(send)
+                {
+                    sending.release(&mut self.messages);
+                }
+            }
+            Record::Done { session, sequence } => self.read_done(session.as_u64(), *sequence),
+            Record::Freed { session, packet_id } => {
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
+                    kept.received.remove(packet_id);
+                }
+            }
+            Record::Page(page) => self.read_page(page),
+            Record::NotRetained { sequence } => self.read_not_retained(*sequence),
+            Record::RewriteBegun {
+                next_session,
+                next_sequence,
+                ..
+            } => {
+                self.messages.is_rewriting = true;
+                self.next_session = self.next_session.max(*next_session);
+                self.next_sequence = self.next_sequence.max(*next_sequence);
+            }
+            Record::RewriteDone { .. } => {
+                self.messages.is_rewriting = false;
+                self.messages.sweep();
+            }
+        }
+    }
+
+    fn read_session(&mut self, head: &SessionRecord<'_>) {
+        let number = head.session.as_u64();
+        self.next_session = self.next_session.max(number + 1);
+        let kept = self.sessions.entry(number).or_default();
+        if head.is_whole {
+            std::mem::take(kept).release(&mut self.messages);
+        }
+        let will = head.will.as_ref();
+        let will = will.map(|will| KeptWill::new(head.client_id, will));
+        if let Some(will) = &will {
+            self.next_sequence = self.next_sequence.max(will.message.sequence() + 1);
+        }
+        kept.client_id = head.client_id.into();
+        kept.is_connected = head.is_connected;
+        kept.expiry_interval = head.expiry_interval;
+        kept.disconnected_at = head.disconnected_at;
+        kept.window = head.window;
+        kept.will = will;
+        kept.will_due = head.will_due;
+    }
+
+    fn read_ended(&mut self, number: u64) {
+        let Some(mut kept) = self.sessions.remove(&number) else {
+            return;
+        };
+        for (sequence, entry) in kept.take_movable() {
+            self.wait(sequence, entry, 0);
+        }
+        kept.release(&mut self.messages);
+    }
+
+    /// A message waits for its shared subscription; it is claimed already.
+    fn wait(&mut self, sequence: u64, entry: Entry, member: u64) {
+        let Some(group) = entry.group.clone() else {
+            return self.messages.release(sequence);
+        };
+        if self
+            .waiting
+            .insert((sequence, group), (entry, member))
+            .is_some()
+        {
+            self.messages.release(sequence);
+        }
+    }
+
+    fn read_subscribed(&mut self, subscribed: &SubscriptionRecord<'_>) {
+        let Some(kept) = self.sessions.get_mut(&subscribed.session.as_u64()) else {
+            return;
+        };
+        let subscription = KeptSubscription {
+            options: subscribed.options,
+            identifier: subscribed.identifier,
+            retained: subscribed.retained_as_of.map(|as_of| (as_of, None)),
+        };
+        kept.subscriptions
+            .insert(subscribed.filter.into(), subscription);
+    }
+
+    fn read_publish(&mut self, publish: &PublishRecord<'_>) {
+        if let Some((session, packet_id)) = publish.received
+            && let Some(kept) = self.sessions.get_mut(&session.as_u64())
+        {
+            kept.received.insert(packet_id);
+        }
+        if let Some((session, number)) = publish.will_of {
+            self.forget_will(session.as_u64(), number);
+        }
+        let Some(message) = publish.message else {
+            return;
+        };
+        let sequence = message.sequence();
+        self.next_sequence = self.next_sequence.max(sequence + 1);
+        self.messages.insert(message);
+        if publish.retains {
+            self.retain(message);
+        }
+        for receiver in publish.receivers {
+            let number = receiver.session.as_u64();
+            if let Some(kept) = self.sessions.get_mut(&number) {
+                kept.queue(sequence, receiver, &mut self.messages);
+            } else if receiver.group.is_some() && self.messages.claim(sequence) {
+                self.wait(sequence, receiver.into(), number);
+            }
+        }
+        // One without receivers is named by what follows.
+        if !publish.receivers.is_empty() || publish.retains {
+            self.messages.drop_unclaimed(sequence);
+        }
+    }
+
+    fn forget_will(&mut self, session: u64, number: u64) {
+        self.wills.remove(&(session, number));
+        if let Some(kept) = self.sessions.get_mut(&session) {
+            let is_it = |will: &KeptWill| will.message.sequence() == number;
+            if kept.will.as_ref().is_some_and(is_it) {
+                kept.will = None;
+                kept.will_due = None;
+            }
+        }
+    }
+
+    fn retain(&mut self, message: &Arc<Message>) {
+        let sequence = message.sequence();
+        let is_set = !message.payload().is_empty();
+        let before = self.retained.get(message.topic_bytes()).copied();
+        if before.is_some_and(|(present, _)| present >= sequence) {
+            return;
+        }
+        if is_set {
+            self.messages.claim(sequence);
+        }
+        if let Some((present, true)) = before {
+            self.messages.release(present);
+        }
+        self.retained
+            .insert(message.topic_bytes().into(), (sequence, is_set));
+    }
+
+    fn read_not_retained(&mut self, sequence: u64) {
+        let Some(message) = self.messages.get(sequence) else {
+            return;
+        };
+        let topic = message.topic_bytes();
+        if self.retained.get(topic) == Some(&(sequence, true)) {
+            self.retained.remove(topic);
+            self.messages.release(sequence);
+        }
+    }
+
+    fn read_given(&mut self, sequence: u64, receiver: &Receiver<'_>) {
+        let number = receiver.session.as_u64();
+        if let Some(kept) = self.sessions.get_mut(&number) {
+            kept.queue(sequence, receiver, &mut self.messages);
+        }
+        let Some(group) = receiver.group else {
+            return;
+        };
+        let key = (sequence, Box::from(group));
+        let is_somewhere_else = self.sessions.contains_key(&number) || number == 0;
+        if is_somewhere_else {
+            if self.waiting.remove(&key).is_some() {
+                self.messages.release(sequence);
+            }
+        } else if let Some((_, member)) = self.waiting.get_mut(&key) {
+            *member = number;
+        }
+    }
+
+    fn read_done(&mut self, number: u64, sequence: u64) {
+        if let Some(kept) = self.sessions.get_mut(&number) {
+            if kept.done(sequence) {
+                self.messages.release(sequence);
+            }
+            return;
+        }
+        let of_message = (sequence, Box::from(""))..(sequence + 1, Box::from(""));
+        let mut waiting = self.waiting.range(of_message);
+        let held = waiting.find(|(_, (_, member))| *member == number);
+        if let Some((key, _)) = held {
+            let key = key.clone();
+            self.waiting.remove(&key);
+            self.messages.release(sequence);
+        }
+    }
+
+    fn read_page(&mut self, page: &PageRecord<'_>) {
+        let Some(kept) = self.sessions.get_mut(&page.session.as_u64()) else {
+            return;
+        };
+        if let Some(subscription) = kept.subscriptions.get_mut(page.filter) {
+            let as_of = subscription.retained.take();
+            subscription.retained = as_of
+                .zip(page.next)
+                .map(|((as_of, _), next)| (as_of, Some(next.into())));
+        }
+    }
+}
+
+impl Kept {
+    fn queue(&mut self, sequence: u64, receiver: &Receiver<'_>, messages: &mut Messages) {
+        if !self.queue.contains_key(&sequence) && messages.claim(sequence) {
+            self.queue.insert(sequence, receiver.into());
+        }
+    }
+
+    fn send(&mut self, send: u64, sequence: u64, entry: Option<Entry>, messages: &mut Messages) {
+        let sending = Sending { sequence, entry };
+        if let Some(before) = self.in_flight.insert(send, sending) {
+            before.release(messages);
+        }
+    }
+
+    /// Removes a message that the session needs no more; false if it has none.
+    fn done(&mut self, sequence: u64) -> bool {
+        if self.queue.remove(&sequence).is_some() {
+            return true;
+        }
+        let mut in_flight = self.in_flight.iter();
+        let sent = in_flight
+            .find(|(_, sending)| sending.sequence == sequence && sending.entry.is_some())
+            .map(|(&send, _)| send);
+        sent.is_some_and(|send| self.in_flight.remove(&send).is_some())
+    }
+
+    /// The messages of shared subscriptions that another member can be given: not those of QoS 2
+    /// that were sent [MQTT-4.8.2-5].
+    fn take_movable(&mut self) -> Vec<(u64, Entry)> {
+        let mut movable = Vec::new();
+        for (sequence, entry) in std::mem::take(&mut self.queue) {
+            if entry.group.is_some() {
+                movable.push((sequence, entry));
+            } else {
+                self.queue.insert(sequence, entry);
+            }
+        }
+        for sending in self.in_flight.values_mut() {
+            let is_movable = sending
+                .entry
+                .as_ref()
+                .is_some_and(|entry| entry.group.is_some() && entry.qos == QoS::AtLeastOnce);
+            if is_movable && let Some(entry) = sending.entry.take() {
+                movable.push((sending.sequence, entry));
+            }
+        }
+        movable
+    }
+
+    fn release(self, messages: &mut Messages) {
+        for sequence in self.queue.into_keys() {
+            messages.release(sequence);
+        }
+        for sending in self.in_flight.into_values() {
+            sending.release(messages);
+        }
+    }
+}
+
+impl Sending {
+    fn release(&self, messages: &mut Messages) {
+        if self.entry.is_some() {
+            messages.release(self.sequence);
+        }
+    }
+}
+
+impl KeptWill {
+    fn new(client_id: &str, will: &WillRecord<'_>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            message: Arc::clone(will.message),
+            expiry_interval: will.expiry_interval,
+            delay: will.delay,
+            user_name: will.user_name.map(Into::into),
+        }
+    }
+}
+
+impl From<&Receiver<'_>> for Entry {
+    fn from(receiver: &Receiver<'_>) -> Self {
+        Self {
+            qos: receiver.qos,
+            retain: receiver.retain,
+            identifiers: receiver.identifiers.into(),
+            group: receiver.group.map(Into::into),
+        }
+    }
+}
