@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// It failed.
     Failed(anyhow::Error),
+    /// The broker ended since its store takes nothing any more.
+    StoreFailed,
 }
 
 /// A [`Failure::Usage`].

@@ -77,6 +77,10 @@ fn main() -> ExitCode {
             EXIT_USAGE
         }
         // The reader of standard output is gone, as with `dunlin … | head`.
+        Failure::StoreFailed => {
+            status::error("the store failed, and store.exit_on_failure says to end then");
+            EXIT_FAILED
+        }
         Failure::Failed(error) if is_broken_pipe(&error) => EXIT_OK,
         Failure::Failed(error) => {
             status::error(&format!("{error:#}"));

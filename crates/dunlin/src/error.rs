@@ -1,6 +1,9 @@
 //! Why the broker does not start.
 
 use std::io;
+use std::path::PathBuf;
+
+use dunlin_store::OpenError;
 
 use crate::config::Bind;
 
@@ -22,12 +25,14 @@ pub enum StartError {
     /// There is no randomness to begin with.
     #[error("cannot read random numbers from the operating system: {0}")]
     Random(#[source] io::Error),
-    /// A directory is configured for a store that this version does not have.
-    #[error(
-        "store.data_dir is set, and this version keeps everything in memory: leave --data-dir \
-         out, or say --ephemeral to accept that nothing survives the process"
-    )]
-    NoStore,
+    /// The store cannot be opened.
+    #[error("{}", crate::store::explained(directory, source))]
+    Store {
+        /// Its directory.
+        directory: PathBuf,
+        /// What is wrong.
+        source: OpenError,
+    },
 }
 
 fn explained(error: &io::Error) -> String {

@@ -13,6 +13,7 @@ mod publish;
 mod server;
 mod settings;
 mod shared;
+mod store;
 mod timers;
 mod worker;
 

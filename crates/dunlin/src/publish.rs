@@ -56,6 +56,16 @@ pub(crate) fn begin(
     }
 }
 
+impl Pending {
+    /// The same without anybody to acknowledge it to; `None` if it was refused.
+    pub(crate) fn orphaned(self) -> Option<PendingPublication> {
+        Some(PendingPublication {
+            plan: self.plan.ok()?,
+            position: self.position,
+        })
+    }
+}
+
 /// Applies and acknowledges what is safe of the publishes of a connection, in their order; false if
 /// some are not safe yet. The caller looks whether that ended the connection.
 pub(crate) fn finish(

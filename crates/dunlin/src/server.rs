@@ -9,17 +9,21 @@ use std::time::Duration;
 
 use dunlin_core::access::AllowAll;
 use dunlin_core::broker::Broker;
-use dunlin_core::storage::MemoryStorage;
+use dunlin_core::recovery::Recovery;
+use dunlin_core::worker::{Occasion, Worker as CoreWorker};
 use tokio::runtime;
+use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
+use tracing::error;
 
 use crate::auth::{Anonymous, Authenticator};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::error::StartError;
 use crate::listener::Listener;
 use crate::settings::core_settings;
 use crate::shared::{Command, Mailbox, Shared, Timeouts};
+use crate::store;
 use crate::worker::Worker;
 
 /// How long a connection that is closed has to take what is written to it.
@@ -30,7 +34,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// ```
 /// use dunlin::{Server, config::Config};
 ///
-/// let config = Config::from_toml("[[listener]]\nbind = \"mqtt://127.0.0.1:0\"")?;
+/// let config = "store.ephemeral = true\n[[listener]]\nbind = \"mqtt://127.0.0.1:0\"";
+/// let config = Config::from_toml(config)?;
 /// let server = Server::start(&config)?;
 /// println!("mqtt://{}", server.addresses()[0]);
 /// server.shut_down();
@@ -40,6 +45,8 @@ pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
+    /// Closed when the store fails.
+    failure: watch::Receiver<bool>,
 }
 
 impl Server {
@@ -67,13 +74,11 @@ impl Server {
         let addresses = listeners.iter().map(Listener::address).collect();
         let workers = config.workers.count().get().min(WORKERS_MAX);
         let seed = random()?;
+        // Behind the listeners: whoever runs two brokers by mistake is told of the port.
+        let (storage, opened) = store::open(&config.store)?;
         let shared = Arc::new(Shared {
-            broker: Broker::new(
-                core_settings(config),
-                Box::new(AllowAll),
-                Arc::new(MemoryStorage),
-                seed,
-            ),
+            broker: Broker::new(core_settings(config), Box::new(AllowAll), storage, seed),
+            store: opened.store,
             authenticator,
             clock: Clock::start(),
             mailboxes: std::iter::repeat_with(Mailbox::default)
@@ -84,17 +89,19 @@ impl Server {
                 close: CLOSE_TIMEOUT,
             },
         });
+        let failure = watch_store(&shared);
+        let first = recover(&shared, &config.store, opened.recovery)?;
         let mut server = Self {
             shared,
             addresses,
             threads: Vec::new(),
+            failure,
         };
         let patience = config.shutdown.timeout;
-        let mut listeners = Some(listeners);
+        let mut first = Some((listeners, first));
         for index in 0..workers {
             // The first worker accepts, and serves like the others.
-            let started =
-                server.start_worker(index, listeners.take().unwrap_or_default(), patience);
+            let started = server.start_worker(index, first.take(), patience);
             if let Err(error) = started {
                 server.shut_down();
                 return Err(error);
@@ -106,10 +113,13 @@ impl Server {
     fn start_worker(
         &mut self,
         index: usize,
-        listeners: Vec<Listener>,
+        first: Option<(Vec<Listener>, CoreWorker)>,
         patience: Duration,
     ) -> Result<(), StartError> {
-        let [seed, ..] = random()?;
+        let (listeners, core) = match first {
+            Some(first) => first,
+            None => (Vec::new(), core_worker()?),
+        };
         let shared = Arc::clone(&self.shared);
         let (sender, started) = mpsc::sync_channel(1);
         let work = move || {
@@ -126,7 +136,7 @@ impl Server {
                 }
             };
             let _ = sender.send(Ok(()));
-            let worker = Worker::new(shared, index, seed);
+            let worker = Worker::new(shared, index, core);
             LocalSet::new().block_on(&runtime, async {
                 let accepting: Vec<_> = listeners
                     .into_iter()
@@ -158,6 +168,16 @@ impl Server {
         &self.addresses
     }
 
+    /// Waits until the store takes nothing any more because a write failed. Messages that need not
+    /// be kept are served all the same.
+    pub async fn store_failed(&self) {
+        let mut failure = self.failure.clone();
+        if failure.wait_for(|&has_failed| has_failed).await.is_err() {
+            // Nothing can fail.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Ends the broker: no connection is accepted any more, 5.0 clients are sent DISCONNECT with
     /// Server shutting down, and what is on its way is written, for as long as the configuration
     /// allows.
@@ -173,7 +193,54 @@ impl Server {
             // A worker that panicked has said so already.
             let _ = thread.join();
         }
+        if let Some(store) = &self.shared.store
+            && store.close().is_err()
+        {
+            error!("the store could not be closed in order: what nobody was promised is lost");
+        }
     }
+}
+
+/// Tells the workers when the store gets on, and whoever looks when it fails.
+fn watch_store(shared: &Arc<Shared>) -> watch::Receiver<bool> {
+    let (failed, failure) = watch::channel(false);
+    if let Some(store) = &shared.store {
+        let weak = Arc::downgrade(shared);
+        store.set_progress(move || {
+            let Some(shared) = weak.upgrade() else {
+                return;
+            };
+            shared.mailboxes.iter().for_each(Mailbox::put_progress);
+            if let Some(store) = &shared.store
+                && store.stats().has_failed
+            {
+                failed.send_replace(true);
+            }
+        });
+    }
+    failure
+}
+
+/// Makes the broker what its store says it was, before anyone connects.
+fn recover(
+    shared: &Shared,
+    config: &StoreConfig,
+    recovery: Recovery,
+) -> Result<CoreWorker, StartError> {
+    let mut core = core_worker()?;
+    let mut occasion = Occasion {
+        broker: &shared.broker,
+        worker: &mut core,
+        now: shared.clock.now(),
+    };
+    let recovered = shared.broker.recover(&mut occasion, recovery);
+    store::say_recovered(config, recovered);
+    Ok(core)
+}
+
+fn core_worker() -> Result<CoreWorker, StartError> {
+    let [seed, ..] = random()?;
+    Ok(CoreWorker::new(seed))
 }
 
 impl Drop for Server {

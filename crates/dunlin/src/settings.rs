@@ -1,9 +1,11 @@
 //! From options to what the core holds to.
 
 use dunlin_core::settings::{
-    AccessSettings, FilterRule, MqttSettings, QueuePolicy, QueueSettings, RetainedPolicy,
-    RetainedSettings, SessionSettings, Settings, SharedSettings, Strategy,
+    AccessSettings, DurabilitySettings, FilterRule, MqttSettings, QueuePolicy, QueueSettings,
+    RetainedPolicy, RetainedSettings, SessionSettings, Settings, SharedSettings, Strategy,
 };
+
+use dunlin_core::storage::Durability;
 
 use crate::config::{self, Config, ShareStrategy, TopicFilterBuf};
 
@@ -35,6 +37,24 @@ pub(crate) fn core_settings(config: &Config) -> Settings {
         access: AccessSettings::default(),
         will_delay_max: Some(config.will.delay_max),
         message_expiry_max: config.message.expiry_max,
+        durability: DurabilitySettings {
+            usual: durability(config.durability.usual),
+            topics: config
+                .durability
+                .topics
+                .iter()
+                .map(|entry| (rule(&entry.filter), durability(entry.durability)))
+                .collect(),
+        },
+        will_grace: config.will.grace_period,
+    }
+}
+
+const fn durability(word: config::Durability) -> Durability {
+    match word {
+        config::Durability::Memory => Durability::Memory,
+        config::Durability::Os => Durability::Os,
+        config::Durability::Fsync => Durability::Fsync,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dunlin_core::broker::Broker;
 use dunlin_core::worker::Notice;
+use dunlin_store::Store;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -16,6 +17,8 @@ use crate::clock::Clock;
 /// What all workers share.
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
+    /// What the broker keeps its records in, if it is not only memory.
+    pub(crate) store: Option<Arc<Store>>,
     pub(crate) authenticator: Box<dyn Authenticator>,
     pub(crate) clock: Clock,
     /// One for each worker.
@@ -54,6 +57,8 @@ pub(crate) enum Command {
 #[derive(Default)]
 pub(crate) struct Mailbox {
     commands: Mutex<Vec<Command>>,
+    /// Whether the store got on.
+    has_progress: AtomicBool,
     notify: Notify,
 }
 
@@ -71,13 +76,21 @@ impl Mailbox {
         }
     }
 
-    /// Waits for commands and takes them all.
-    pub(crate) async fn take(&self, into: &mut Vec<Command>) {
+    /// Tells the worker that the store got on, or failed.
+    pub(crate) fn put_progress(&self) {
+        if !self.has_progress.swap(true, Ordering::AcqRel) {
+            self.notify.notify_one();
+        }
+    }
+
+    /// Waits for commands and takes them all; true if the store got on as well.
+    pub(crate) async fn take(&self, into: &mut Vec<Command>) -> bool {
         loop {
             let notified = self.notify.notified();
             std::mem::swap(into, &mut *self.commands.lock());
-            if !into.is_empty() {
-                return;
+            let has_progress = self.has_progress.swap(false, Ordering::AcqRel);
+            if has_progress || !into.is_empty() {
+                return has_progress;
             }
             notified.await;
         }

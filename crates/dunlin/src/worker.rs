@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::connection::{self, Connection, Flushed};
 use crate::publish::{self, PendingPublication};
 use crate::shared::{Command, ListenerState, Shared};
+use crate::store;
 use crate::timers::{TICK, Tick, Wheel};
 
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
@@ -50,15 +51,17 @@ pub(crate) struct Worker {
     /// The connections that wait for the store.
     committing: RefCell<VecDeque<Rc<Connection>>>,
     publications: RefCell<VecDeque<PendingPublication>>,
+    /// The connections that have something to send that waits for the store.
+    held: RefCell<Vec<Rc<Connection>>>,
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, index: usize, seed: u64) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, core: CoreWorker) -> Rc<Self> {
         let now = shared.clock.now();
         Rc::new(Self {
             shared,
             index,
-            core: RefCell::new(CoreWorker::new(seed)),
+            core: RefCell::new(core),
             connections: RefCell::default(),
             generation: Cell::new(0),
             to_flush: RefCell::default(),
@@ -69,6 +72,7 @@ impl Worker {
             wheel: RefCell::new(Wheel::new(now)),
             committing: RefCell::default(),
             publications: RefCell::default(),
+            held: RefCell::default(),
         })
     }
 
@@ -182,6 +186,16 @@ impl Worker {
         self.committing
             .borrow_mut()
             .push_back(Rc::clone(connection));
+    }
+
+    /// Notes that a connection has something to send that waits for the store.
+    pub(crate) fn flush_when_stored(&self, connection: &Rc<Connection>) {
+        self.held.borrow_mut().push(Rc::clone(connection));
+    }
+
+    /// Finishes what a connection that is gone began: it may be in the store already.
+    pub(crate) fn adopt(&self, pending: impl Iterator<Item = PendingPublication>) {
+        self.publications.borrow_mut().extend(pending);
     }
 
     /// Passes on what the last inputs made: messages of the broker, and news for connections.
@@ -304,12 +318,13 @@ impl Worker {
                 self.pass_on();
                 tokio::task::yield_now().await;
             }
-            self.finish_commits(now);
         }
     }
 
-    /// Finishes the publishes whose records are safe by now.
-    fn finish_commits(&self, now: Time) {
+    /// The store got on: finishes the publishes whose records are safe by now, and sends what
+    /// waited.
+    fn handle_progress(&self) {
+        let now = self.now();
         let waiting = self.publications.borrow().len();
         for _ in 0..waiting {
             let Some(pending) = self.publications.borrow_mut().pop_front() else {
@@ -329,6 +344,10 @@ impl Worker {
             }
             self.flush_later(&connection);
         }
+        for connection in std::mem::take(&mut *self.held.borrow_mut()) {
+            connection.set_flushed_when_stored(false);
+            self.flush_later(&connection);
+        }
         self.pass_on();
     }
 
@@ -337,10 +356,22 @@ impl Worker {
         let flush = spawn_local(Rc::clone(&self).run_flush());
         let timers = spawn_local(Rc::clone(&self).run_timers());
         let shared = Arc::clone(&self.shared);
+        let keeping = (self.index == 0).then(|| {
+            let shared = Arc::clone(&shared);
+            spawn_local(async move {
+                if let Some(store) = &shared.store {
+                    store::keep_short(store, &shared.broker).await;
+                }
+            })
+        });
+        // What the start made.
+        self.pass_on();
         let mut commands = Vec::new();
         if let Some(mailbox) = shared.mailboxes.get(self.index) {
             'serving: loop {
-                mailbox.take(&mut commands).await;
+                if mailbox.take(&mut commands).await {
+                    self.handle_progress();
+                }
                 for command in commands.drain(..) {
                     match command {
                         Command::Notice(notice) => self.handle_notice(notice),
@@ -352,6 +383,9 @@ impl Worker {
         }
         stop_accepting();
         self.shut_down(patience).await;
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
         flush.abort();
         timers.abort();
     }
@@ -392,8 +426,9 @@ impl Worker {
         self.pass_on();
         drop(connections);
         let all_gone = async {
-            while !self.connections.borrow().is_empty() {
+            while !self.connections.borrow().is_empty() || !self.publications.borrow().is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
+                self.handle_progress();
             }
         };
         if tokio::time::timeout(patience, all_gone).await.is_err() {

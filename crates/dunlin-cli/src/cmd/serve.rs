@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use dunlin::Server;
 use dunlin::config::{Loaded, LogFormat, LogLevel, StoreConfig};
-use dunlin::{Server, StartError};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tracing::info;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cmd::serve_args::ServeArgs;
@@ -23,7 +23,6 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     for changed in &loaded.changed {
         info!("{} = {} ({})", changed.path, changed.value, changed.source);
     }
-    refuse_directory(&loaded).map_err(|error| usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -34,18 +33,18 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         let server = Server::start(&loaded.config)?;
         if loaded.config.store == StoreConfig::Ephemeral {
             info!("everything is kept in memory, and nothing survives the process (--ephemeral)");
-        } else {
-            warn!(
-                "everything is kept in memory: this version has no store yet, and nothing survives \
-                 the process; --ephemeral says that you know"
-            );
         }
         if let Some(address) = server.addresses().first() {
             info!("try it: {}", first_try(*address));
         }
+        let exits = loaded.config.durability.exit_on_failure;
         let signal = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            () = server.store_failed(), if exits => {
+                server.shut_down();
+                return Err(Failure::StoreFailed);
+            }
         };
         info!("{signal}: shutting down");
         server.shut_down();
@@ -65,18 +64,6 @@ fn first_try(address: SocketAddr) -> String {
         "`dunlin sub -h {host} -p {port} -t 'hello/#' -v` here, \
          `dunlin pub -h {host} -p {port} -t hello/world -m hi` in another shell"
     )
-}
-
-/// A directory that someone named is not silently left empty.
-fn refuse_directory(loaded: &Loaded) -> Result<(), StartError> {
-    let is_named = loaded
-        .changed
-        .iter()
-        .any(|changed| changed.path == "store.data_dir");
-    if is_named && loaded.config.store != StoreConfig::Ephemeral {
-        return Err(StartError::NoStore);
-    }
-    Ok(())
 }
 
 fn begin_log(loaded: &Loaded) {

@@ -8,7 +8,7 @@ use dunlin_codec::QoS;
 use super::bind::Bind;
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::value::{Settings, Value};
-use super::words::{LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
 
 /// A type that the value of an option can become.
 pub(super) trait FromValue: Sized {
@@ -80,6 +80,7 @@ macro_rules! words {
 }
 
 words!(
+    Durability,
     QueuePolicy,
     RetainedPolicy,
     ShareStrategy,

@@ -46,12 +46,12 @@ pub use error::{ConfigError, Problem, Source};
 pub use filter::{SharePattern, TopicFilterBuf};
 pub use kind::{Field, Kind};
 pub use parts::{
-    AuthConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig, MqttConfig, QueueConfig,
-    RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig, StoreConfig, TopicPriority,
-    WillConfig, Workers,
+    AuthConfig, DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig,
+    MqttConfig, QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig,
+    StoreConfig, TopicDurability, TopicPriority, WillConfig, Workers,
 };
 pub use raw::Override;
-pub use words::{LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+pub use words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
 
 use raw::Raw;
 use value::Settings;
@@ -68,6 +68,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Where what must survive a restart is kept.
     pub store: StoreConfig,
+    /// How safe it is before it is acknowledged.
+    pub durability: DurabilityConfig,
     /// What one client may ask for, and what the broker announces.
     pub mqtt: MqttConfig,
     /// What each session may hold.
@@ -109,6 +111,7 @@ impl Config {
             listeners,
             auth,
             store: StoreConfig::from_settings(settings),
+            durability: DurabilityConfig::from_settings(settings),
             mqtt: MqttConfig::from_settings(settings),
             session: SessionConfig::from_settings(settings),
             retained: RetainedConfig::from_settings(settings),

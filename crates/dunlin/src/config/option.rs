@@ -4,7 +4,7 @@
 //! variables and the search for the nearest known key all come from this table.
 
 use super::kind::{Field, Kind};
-use super::words::{LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
 
 /// What is known of an option.
 #[derive(Clone, Copy, Debug)]
@@ -169,6 +169,23 @@ const PRIORITY_FIELDS: &[Field] = &[
     },
 ];
 
+const DURABILITY_FIELDS: &[Field] = &[
+    Field {
+        name: "filter",
+        kind: Kind::TopicFilter,
+        default: None,
+        unit: "",
+        doc: "The topics that are meant.",
+    },
+    Field {
+        name: "durability",
+        kind: Kind::Word(Durability::WORDS),
+        default: None,
+        unit: "",
+        doc: "How safe their messages are; as store.durability.",
+    },
+];
+
 const GROUP_FIELDS: &[Field] = &[
     Field {
         name: "group",
@@ -256,6 +273,37 @@ pub static OPTIONS: &[OptionRecord] = &[
         reloadable: false,
         doc: "Whether everything is kept in memory only, so that nothing survives the process; \
               store.data_dir is then not used.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "store.durability",
+        kind: Kind::Word(Durability::WORDS),
+        default: "\"fsync\"",
+        reloadable: false,
+        doc: "What is done with what must be kept before it is acknowledged: \"fsync\" waits until it \
+              is on disk, so that it survives a power cut; \"os\" until the operating system has it, \
+              so that it survives the end of the process; \"memory\" does not wait, and writes it \
+              soon after.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "store.durability_by_topic",
+        kind: Kind::List {
+            of: &Kind::Table(DURABILITY_FIELDS),
+            items_max: 256,
+            example: "[{ filter = \"telemetry/#\", durability = \"os\" }]",
+        },
+        default: "[]",
+        reloadable: false,
+        doc: "The durability of the messages of some topics, by the first entry that matches.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "store.exit_on_failure",
+        default: "false",
+        reloadable: false,
+        doc: "Whether the broker ends, with a failure, when a write to its store failed; otherwise it \
+              goes on and refuses what it would have to keep.",
         ..RECORD
     },
     OptionRecord {

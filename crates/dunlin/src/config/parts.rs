@@ -11,7 +11,7 @@ use super::bind::Bind;
 use super::extract::{FromValue, seconds, seconds_unless, take};
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::value::{Settings, Value};
-use super::words::{LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
 
 /// The standard's value for an interval that never ends (section 3.1.2.11.2).
 const NEVER: u64 = u32::MAX as u64;
@@ -102,6 +102,49 @@ impl StoreConfig {
             (true, _) => Self::Ephemeral,
             (false, true) => Self::Directory("dunlin-data".into()),
             (false, false) => Self::Directory(directory),
+        }
+    }
+}
+
+/// How safe what must survive a restart is before it is acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DurabilityConfig {
+    /// If no entry of `topics` says something else.
+    pub usual: Durability,
+    /// For the messages of some topics; the first entry that matches a topic counts.
+    pub topics: Vec<TopicDurability>,
+    /// Whether the broker ends when it cannot write any more.
+    pub exit_on_failure: bool,
+}
+
+/// The durability of some topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDurability {
+    /// The topics.
+    pub filter: TopicFilterBuf,
+    /// How safe their messages are.
+    pub durability: Durability,
+}
+
+impl FromValue for TopicDurability {
+    fn from_value(value: &Value) -> Option<Self> {
+        let Value::Table(fields) = value else {
+            return None;
+        };
+        Some(Self {
+            filter: take(fields, "filter"),
+            durability: take(fields, "durability"),
+        })
+    }
+}
+
+impl DurabilityConfig {
+    pub(super) fn from_settings(settings: &Settings) -> Self {
+        Self {
+            usual: take(settings, "store.durability"),
+            topics: take(settings, "store.durability_by_topic"),
+            exit_on_failure: take(settings, "store.exit_on_failure"),
         }
     }
 }

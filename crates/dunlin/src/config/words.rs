@@ -35,6 +35,18 @@ macro_rules! words {
 }
 
 words! {
+    /// What is done with a message that must be kept before it is acknowledged.
+    Durability {
+        /// Nothing: it is written soon after.
+        Memory = "memory",
+        /// The operating system has it: it survives the end of the process.
+        Os = "os",
+        /// It is on disk: it survives a power cut.
+        Fsync = "fsync",
+    }
+}
+
+words! {
     /// What happens to a message for a session whose queue is full.
     QueuePolicy {
         /// The oldest queued message gives way to the new one.

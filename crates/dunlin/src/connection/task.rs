@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     /// When the wheel brings it up.
     tick: Cell<Tick>,
     is_listed: Cell<bool>,
+    /// Whether it is in the list of those that wait for the store.
+    is_held: Cell<bool>,
     inner: RefCell<Inner>,
 }
 
@@ -81,6 +83,7 @@ impl Connection {
             listener,
             tick: Cell::default(),
             is_listed: Cell::new(false),
+            is_held: Cell::new(false),
             inner: RefCell::new(Inner {
                 stream,
                 core: CoreConnection::new(id, now),
@@ -117,6 +120,11 @@ impl Connection {
 
     pub(crate) fn unlist(&self) {
         self.is_listed.set(false);
+    }
+
+    /// Notes whether it is in the list of those that wait for the store; gives whether it was.
+    pub(crate) fn set_flushed_when_stored(&self, is_held: bool) -> bool {
+        self.is_held.replace(is_held)
     }
 
     /// When it has to be looked at, if nothing happens before.
@@ -207,11 +215,16 @@ impl Connection {
     }
 
     /// Asks the core what waits to be sent, and writes as much as the socket takes.
-    pub(crate) fn flush(&self, worker: &Worker, now: Time) -> Flushed {
+    pub(crate) fn flush(self: &Rc<Self>, worker: &Worker, now: Time) -> Flushed {
         // Busy means that it is in the middle of a read, after which it is listed again.
-        self.inner
-            .try_borrow_mut()
-            .map_or(Flushed::Done, |mut inner| inner.flush(worker, now))
+        let Ok(mut inner) = self.inner.try_borrow_mut() else {
+            return Flushed::Done;
+        };
+        let flushed = inner.flush(worker, now);
+        if inner.out.is_held() && !self.set_flushed_when_stored(true) {
+            worker.flush_when_stored(self);
+        }
+        flushed
     }
 
     /// Gives the connection up where it stands.
@@ -230,6 +243,8 @@ impl Connection {
         let inner = &mut *inner;
         inner.phase = Phase::Gone;
         worker.with_core(worker.now(), |context| inner.core.handle_lost(context));
+        let pending = std::mem::take(&mut inner.pending);
+        worker.adopt(pending.into_iter().filter_map(Pending::orphaned));
         inner.out.clear();
         worker.give_buffer_back(inner.out.take_buffer());
     }
@@ -366,6 +381,10 @@ impl Inner {
         let _nothing_more_of_the_core = self.flush(worker, now);
         if self.phase == Phase::Gone {
             return Poll::Ready(());
+        }
+        if self.out.is_held() && self.out.writable() == 0 {
+            // The store wakes it.
+            return Poll::Pending;
         }
         if !self.out.is_empty() {
             return match self.stream.poll_write_ready(context) {

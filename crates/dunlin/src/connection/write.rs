@@ -37,7 +37,13 @@ impl Inner {
         self.lend_buffer(worker);
         let has_more = self.phase == Phase::Open
             && worker.with_core(now, |context| self.core.poll_output(context, &mut self.out));
-        if !self.is_blocked && !self.out.is_empty() {
+        if self.out.release(worker.shared.broker.storage()).is_err() {
+            // What it is owed cannot be kept, so it must not be told.
+            worker.with_core(now, |context| self.core.handle_lost(context));
+            self.set_gone();
+            return Flushed::Done;
+        }
+        if !self.is_blocked && self.out.writable() > 0 {
             match write(&self.stream, &mut self.out) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -50,7 +56,13 @@ impl Inner {
         if self.out.is_empty() {
             worker.give_buffer_back(self.out.take_buffer());
         }
-        if has_more && !self.is_blocked {
+        if self.phase != Phase::Open && !self.out.is_held() {
+            self.wake();
+        }
+        // What waits for the store is flushed again when that gets on.
+        let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
+        let waits = self.is_blocked || (self.out.is_held() && self.out.len() >= out_max);
+        if has_more && !waits {
             Flushed::More
         } else {
             Flushed::Done
@@ -58,9 +70,9 @@ impl Inner {
     }
 }
 
-/// Writes until everything is written (true) or the socket takes no more (false).
+/// Writes until everything that can be is written (true) or the socket takes no more (false).
 fn write(stream: &TcpStream, out: &mut Output) -> io::Result<bool> {
-    while !out.is_empty() {
+    while out.writable() > 0 {
         let written = if let Some(single) = out.as_single() {
             stream.try_write(single)
         } else {
