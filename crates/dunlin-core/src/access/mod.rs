@@ -42,10 +42,35 @@ pub trait Access: Send + Sync {
     /// is asked again then.
     fn generation(&self) -> u64;
 
-    /// Whether everyone may publish everything, so that nothing is looked up for the question.
+    /// Whether everyone who has no rules of its own may publish everything, so that nothing is looked
+    /// up for the question.
     fn allows_all_publishes(&self) -> bool {
         false
     }
+}
+
+impl<T: Access + ?Sized> Access for Arc<T> {
+    fn may_publish(&self, who: &Identity, topic: TopicName<'_>, qos: QoS, retain: bool) -> bool {
+        (**self).may_publish(who, topic, qos, retain)
+    }
+
+    fn may_subscribe(&self, who: &Identity, filter: TopicFilter<'_>, qos: QoS) -> bool {
+        (**self).may_subscribe(who, filter, qos)
+    }
+
+    fn generation(&self) -> u64 {
+        (**self).generation()
+    }
+
+    fn allows_all_publishes(&self) -> bool {
+        (**self).allows_all_publishes()
+    }
+}
+
+/// Whether a topic is the server's to publish to: server-specific information (section 4.7.2).
+pub(crate) fn is_servers(topic: &[u8]) -> bool {
+    let below = topic.strip_prefix(b"$SYS");
+    below.is_some_and(|below| matches!(below, [] | [b'/', ..]))
 }
 
 /// Everyone may do everything.

@@ -6,27 +6,45 @@ use crate::router::pattern_matches;
 
 /// A name in which `*` stands for any text, also for none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NamePattern(Box<str>);
+pub struct NamePattern {
+    text: Box<str>,
+    has_wildcards: bool,
+}
 
 impl NamePattern {
     /// A pattern.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            has_wildcards: text.contains('*'),
+        }
+    }
+
+    /// A name in which `*` is a character like others.
+    pub fn literal(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            has_wildcards: false,
+        }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The name, if it stands for one only.
     pub(super) fn exact(&self) -> Option<&str> {
-        (!self.0.contains('*')).then_some(&*self.0)
+        (!self.has_wildcards).then_some(&*self.text)
     }
 
     /// Whether this is one of the names it stands for.
     pub fn matches(&self, name: &str) -> bool {
-        pattern_matches(&self.0, name)
+        if self.has_wildcards {
+            pattern_matches(&self.text, name)
+        } else {
+            *self.text == *name
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dunlin_codec::{PacketIdentifier, QoS};
 
-use crate::access::Identity;
+use crate::access::{Identity, is_servers};
 use crate::broker::Broker;
 use crate::broker::Outstanding;
 use crate::error::Refusal;
@@ -98,14 +98,11 @@ impl Broker {
         let PublishRequest {
             message, exchange, ..
         } = request;
-        if let Origin::Client(identity) = origin {
-            // Server-specific information is the server's to publish (section 4.7.2).
-            let below = message.topic_bytes().strip_prefix(b"$SYS");
-            let is_servers = below.is_some_and(|below| matches!(below, [] | [b'/', ..]));
-            if is_servers || !self.may_publish(identity, &message) {
-                worker.stats.refused += 1;
-                return Err(Refusal::NotAuthorized);
-            }
+        if let Origin::Client(identity) = origin
+            && (is_servers(message.topic_bytes()) || !self.may_publish(identity, &message))
+        {
+            worker.stats.refused += 1;
+            return Err(Refusal::NotAuthorized);
         }
         if message.retain() {
             self.retained
@@ -119,7 +116,7 @@ impl Broker {
 
     fn may_publish(&self, identity: &Identity, message: &Message) -> bool {
         let access = self.access();
-        access.allows_all_publishes()
+        (access.allows_all_publishes() && identity.rules.is_none())
             || access.may_publish(identity, message.topic(), message.qos(), message.retain())
     }
 

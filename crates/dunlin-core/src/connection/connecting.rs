@@ -12,7 +12,7 @@ use dunlin_codec::{
 use super::rechecking::{AccessState, Extent};
 use super::topic_alias::{InboundAliases, OutboundAliases};
 use super::{Connected, Connection, State, send, v3};
-use crate::access::Identity;
+use crate::access::{Identity, is_servers};
 use crate::broker::{Attaching, Broker, Ending, NotAttached};
 use crate::error::Violation;
 use crate::id::ClientIdentifier;
@@ -437,9 +437,7 @@ fn checked_will(
     identity: &Identity,
     will: &WillFields<'_>,
 ) -> Result<Box<Will>, ReasonCode> {
-    let topic = will.topic.as_str();
-    let is_servers = topic == "$SYS" || topic.starts_with("$SYS/");
-    if is_servers
+    if is_servers(will.topic.as_str().as_bytes())
         || !broker
             .access()
             .may_publish(identity, will.topic, will.qos, will.retain)

@@ -222,7 +222,7 @@ impl Connection {
 }
 
 /// What can be said of a PUBLISH by itself.
-fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<(), Violation> {
+pub(super) fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<(), Violation> {
     if publish.qos > settings.qos_max {
         return Err(Violation::QoSNotSupported);
     }

@@ -6,6 +6,7 @@
 
 mod closing;
 mod connecting;
+pub mod explain;
 mod inbound;
 mod outbound;
 mod rechecking;

@@ -191,7 +191,7 @@ impl Connected {
 
 /// Whether a filter can be subscribed to; gives what messages are matched against, and whether the
 /// subscription is shared.
-fn check<'a>(
+pub(super) fn check<'a>(
     filter: TopicFilter<'a>,
     settings: &MqttSettings,
 ) -> Result<(TopicFilter<'a>, bool), ReasonCode> {
