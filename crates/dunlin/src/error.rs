@@ -33,6 +33,9 @@ pub enum StartError {
         /// What is wrong.
         source: OpenError,
     },
+    /// A file of users or access rules cannot be read.
+    #[error("{0}")]
+    Auth(String),
 }
 
 fn explained(error: &io::Error) -> String {

@@ -3,12 +3,15 @@
 //! Absent by design: rules of MQTT. What a packet means is decided in `dunlin-core`; here bytes are
 //! read and written, time is told, and threads are started.
 
-mod auth;
+pub mod auth;
 mod clock;
 pub mod config;
 mod connection;
 mod error;
+pub mod explain;
+mod files;
 mod listener;
+mod peer;
 mod publish;
 mod server;
 mod settings;
@@ -17,6 +20,6 @@ mod store;
 mod timers;
 mod worker;
 
-pub use auth::Authenticator;
 pub use error::StartError;
+pub use peer::Peer;
 pub use server::Server;

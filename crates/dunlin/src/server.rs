@@ -7,7 +7,6 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dunlin_core::access::AllowAll;
 use dunlin_core::broker::Broker;
 use dunlin_core::recovery::Recovery;
 use dunlin_core::worker::{Occasion, Worker as CoreWorker};
@@ -16,10 +15,11 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::error;
 
-use crate::auth::{Anonymous, Authenticator};
+use crate::auth::{Auth, Authenticator};
 use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
 use crate::error::StartError;
+use crate::files::Files;
 use crate::listener::Listener;
 use crate::settings::core_settings;
 use crate::shared::{Command, Mailbox, Shared, Timeouts};
@@ -44,6 +44,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Server {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
+    files: Files,
     threads: Vec<JoinHandle<()>>,
     /// Closed when the store fails.
     failure: watch::Receiver<bool>,
@@ -55,10 +56,11 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        Self::start_with(config, Box::new(Anonymous))
+        Self::begin(config, None)
     }
 
-    /// As [`Server::start`], with one's own answer to who a client is.
+    /// As [`Server::start`], with one's own answer to who a client is: it is asked before what the
+    /// configuration names.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -66,6 +68,14 @@ impl Server {
         config: &Config,
         authenticator: Box<dyn Authenticator>,
     ) -> Result<Self, StartError> {
+        Self::begin(config, Some(authenticator))
+    }
+
+    fn begin(
+        config: &Config,
+        authenticator: Option<Box<dyn Authenticator>>,
+    ) -> Result<Self, StartError> {
+        let auth = Auth::start(config, authenticator)?;
         let listeners: Vec<_> = config
             .listeners
             .iter()
@@ -77,9 +87,9 @@ impl Server {
         // Behind the listeners: whoever runs two brokers by mistake is told of the port.
         let (storage, opened) = store::open(&config.store)?;
         let shared = Arc::new(Shared {
-            broker: Broker::new(core_settings(config), Box::new(AllowAll), storage, seed),
+            broker: Broker::new(core_settings(config), auth.access(), storage, seed),
             store: opened.store,
-            authenticator,
+            auth,
             clock: Clock::start(),
             mailboxes: std::iter::repeat_with(Mailbox::default)
                 .take(workers)
@@ -91,9 +101,14 @@ impl Server {
         });
         let failure = watch_store(&shared);
         let first = recover(&shared, &config.store, opened.recovery)?;
+        let files = Files::watch(shared.auth.files(), {
+            let shared = Arc::clone(&shared);
+            move || shared.recheck()
+        });
         let mut server = Self {
             shared,
             addresses,
+            files: files.map_err(StartError::Worker)?,
             threads: Vec::new(),
             failure,
         };
@@ -176,6 +191,20 @@ impl Server {
             // Nothing can fail.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Takes what can change while it runs: access rules from the configuration, and files, which are
+    /// read again. Clients that are connected are held to it at once: subscriptions and connections
+    /// that are not allowed any more end.
+    ///
+    /// # Errors
+    /// What is wrong with the access rules; those that hold stay then. What is wrong with another
+    /// file is logged, and what was read before stays.
+    pub fn reload(&self, config: &Config) -> Result<(), String> {
+        let changed = self.shared.auth.change_access(&config.access);
+        self.shared.recheck();
+        self.files.reload();
+        changed
     }
 
     /// Ends the broker: no connection is accepted any more, 5.0 clients are sent DISCONNECT with

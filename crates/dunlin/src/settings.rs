@@ -34,7 +34,10 @@ pub(crate) fn core_settings(config: &Config) -> Settings {
                 .collect(),
             durable_groups: config.shared.durable_groups.iter().map(rule).collect(),
         },
-        access: AccessSettings::default(),
+        access: AccessSettings {
+            denied_publish_disconnects: config.access.denied_publish_disconnects,
+            revoked_disconnects: config.access.revoked_disconnects,
+        },
         will_delay_max: Some(config.will.delay_max),
         message_expiry_max: config.message.expiry_max,
         durability: DurabilitySettings {

@@ -11,7 +11,7 @@ use dunlin_store::Store;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::auth::Authenticator;
+use crate::auth::Auth;
 use crate::clock::Clock;
 
 /// What all workers share.
@@ -19,11 +19,20 @@ pub(crate) struct Shared {
     pub(crate) broker: Broker,
     /// What the broker keeps its records in, if it is not only memory.
     pub(crate) store: Option<Arc<Store>>,
-    pub(crate) authenticator: Box<dyn Authenticator>,
+    pub(crate) auth: Auth,
     pub(crate) clock: Clock,
     /// One for each worker.
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) timeouts: Timeouts,
+}
+
+impl Shared {
+    /// Has every worker ask again about what its connections were granted.
+    pub(crate) fn recheck(&self) {
+        for mailbox in &self.mailboxes {
+            mailbox.put([Command::Recheck]);
+        }
+    }
 }
 
 /// How long the shell waits for what the core does not see.
@@ -49,6 +58,8 @@ pub(crate) enum Command {
     Notice(Notice),
     /// A connection to serve from now on; their number is bounded by the limit of the listener.
     Serve(TcpStream, Arc<ListenerState>),
+    /// What clients may do, or who may connect, changed. One is enough for several changes.
+    Recheck,
     /// The broker ends.
     ShutDown,
 }

@@ -149,7 +149,7 @@ impl Worker {
         });
     }
 
-    fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
+    pub(crate) fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
         let connections = self.connections.borrow();
         let connection = connections.get(slot_of(id))?;
         (connection.id() == id).then(|| Rc::clone(connection))
@@ -376,6 +376,7 @@ impl Worker {
                     match command {
                         Command::Notice(notice) => self.handle_notice(notice),
                         Command::Serve(stream, listener) => self.serve_accepted(stream, listener),
+                        Command::Recheck => self.recheck(),
                         Command::ShutDown => break 'serving,
                     }
                 }
@@ -399,6 +400,27 @@ impl Worker {
             Notice::Output(_) => self.flush_later(&connection),
             Notice::TakenOver(_) => connection.take_over(self),
         }
+    }
+
+    /// Asks every connection again about what it was granted, a few at a time.
+    fn recheck(self: &Rc<Self>) {
+        const AT_ONCE: usize = 64;
+        let ids: Vec<_> = {
+            let connections = self.connections.borrow();
+            connections.iter().map(|(_, open)| open.id()).collect()
+        };
+        let worker = Rc::clone(self);
+        spawn_local(async move {
+            for ids in ids.chunks(AT_ONCE) {
+                for id in ids {
+                    if let Some(connection) = worker.connection(*id) {
+                        connection.recheck(&worker);
+                    }
+                }
+                worker.pass_on();
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     fn serve_accepted(self: &Rc<Self>, stream: TcpStream, listener: Arc<ListenerState>) {

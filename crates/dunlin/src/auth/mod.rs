@@ -1,14 +1,97 @@
-//! Who a client is: asked once for each CONNECT and each step of an AUTH exchange.
+//! Who a client is, and what it may do.
+//!
+//! [`Authenticator`] is the port; the ways of authentication stand behind it in a chain, of which the
+//! first that decides wins. Access rules are read here and decide in the core.
 
-mod anonymous;
+mod access;
+pub(crate) mod acl_file;
+mod chain;
+mod hash;
+#[cfg(test)]
+mod mutate;
+mod password_file;
+mod passwords;
+mod pool;
+mod port;
 
-use dunlin_core::input::{Attempt, Decision};
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
-pub(crate) use anonymous::Anonymous;
+use dunlin_core::access::{Access, RuleSet};
 
-/// Decides who a client is. It is called on the thread that serves the connection, so it must not
-/// wait.
-pub trait Authenticator: Send + Sync {
-    /// Decides. `listener_allows_anonymous` is what holds for the listener that the client came by.
-    fn decide(&self, attempt: &Attempt, listener_allows_anonymous: bool) -> Decision;
+pub use hash::MakeError;
+pub use password_file::{PasswordFile, PasswordFileError, UserError};
+pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, Verdict};
+
+use crate::config::{AccessConfig, Config};
+use crate::error::StartError;
+use crate::files::Reload;
+use access::AccessRules;
+use chain::Chain;
+use passwords::Passwords;
+use pool::Pool;
+
+/// Passwords that wait to be checked, at most: more than that, and clients are told to come again.
+const CHECKS_WAITING_MAX: usize = 1024;
+
+/// Authentication and authorization of one broker.
+pub(crate) struct Auth {
+    chain: Chain,
+    access: Arc<AccessRules>,
+    files: Vec<Arc<dyn Reload>>,
+}
+
+impl Auth {
+    /// Reads everything that the configuration names. `first` is asked before all that it names.
+    pub(crate) fn start(
+        config: &Config,
+        first: Option<Box<dyn Authenticator>>,
+    ) -> Result<Self, StartError> {
+        let access = AccessRules::open(&config.access).map_err(StartError::Auth)?;
+        let access = Arc::new(access);
+        let mut files: Vec<Arc<dyn Reload>> = vec![Arc::clone(&access) as _];
+        let mut links: Vec<Box<dyn Authenticator>> = first.into_iter().collect();
+        if let Some(path) = &config.auth.password_file {
+            // Each check takes one core and memory; the others are for messages.
+            let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+            let pool = Pool::start("passwords", threads, CHECKS_WAITING_MAX);
+            let pool = Arc::new(pool.map_err(StartError::Worker)?);
+            let passwords = Passwords::open(path.clone(), pool).map_err(StartError::Auth)?;
+            files.push(Arc::clone(&passwords) as _);
+            links.push(Box::new(passwords));
+        }
+        Ok(Self {
+            chain: Chain::new(links, config.auth.timeout),
+            access,
+            files,
+        })
+    }
+
+    /// What decides who a client is.
+    pub(crate) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// What decides what a client may do.
+    pub(crate) fn access(&self) -> Box<dyn Access> {
+        Box::new(Arc::clone(&self.access))
+    }
+
+    /// What is read again when its files change.
+    pub(crate) fn files(&self) -> Vec<Arc<dyn Reload>> {
+        self.files.clone()
+    }
+
+    /// Takes the access rules of another configuration.
+    pub(crate) fn change_access(&self, config: &AccessConfig) -> Result<(), String> {
+        self.access.change(config)
+    }
+}
+
+/// The access rules that a broker with this configuration would have.
+///
+/// # Errors
+/// What is wrong with their file.
+pub fn access_rules(config: &Config) -> Result<RuleSet, String> {
+    access::read_once(&config.access)
 }

@@ -4,7 +4,7 @@ use super::error::Source;
 use super::extract::take;
 use super::raw::Raw;
 use super::value::{Setting, Value};
-use super::{Bind, ListenerConfig};
+use super::{AuthConfig, Bind, ListenerConfig};
 
 /// Checks the settings together; each is allowed by itself.
 pub(super) fn together(raw: &mut Raw) {
@@ -21,10 +21,11 @@ pub(super) fn together(raw: &mut Raw) {
         return;
     }
     let listeners: Vec<ListenerConfig> = take(&raw.settings, "listener");
-    let may_be_anonymous: bool = take(&raw.settings, "auth.allow_anonymous");
+    let auth = AuthConfig::from_settings(&raw.settings);
+    let is_decided = auth.allow_anonymous || auth.is_configured();
     let mut seen: Vec<Bind> = Vec::new();
     for (ListenerConfig { bind, .. }, Setting { source, .. }) in listeners.iter().zip(items) {
-        if !bind.is_loopback() && !may_be_anonymous {
+        if !bind.is_loopback() && !is_decided {
             refuse_open(raw, *bind, source);
         } else if bind.socket_address().port() != 0 && seen.contains(bind) {
             raw.problem(source, format!("listener.bind = \"{bind}\" is given twice"));
@@ -37,8 +38,8 @@ pub(super) fn together(raw: &mut Raw) {
 fn refuse_open(raw: &mut Raw, bind: Bind, source: Source) {
     let what = format!(
         "listener.bind = \"{bind}\": other machines can reach this address and no authentication is \
-         configured; bind to 127.0.0.1 or [::1], or let everyone in with --allow-anonymous \
-         (auth.allow_anonymous = true)"
+         configured; name a file of users with --password-file (`dunlin passwd` makes one), bind to \
+         127.0.0.1 or [::1], or let everyone in with --allow-anonymous (auth.allow_anonymous = true)"
     );
     raw.problem(source, what);
 }

@@ -103,8 +103,10 @@ pub fn reference() -> String {
          allowed are refused, all in one message. `dunlin config check FILE` tells them without \
          starting a broker: it exits with 0 if the configuration is good and with 2 if it is not.\n\
          \n\
-         This version reads its configuration once, at the start. Options marked *fixed* are \
-         those that a reload could not change either.\n",
+         SIGHUP has it read again. This version then takes over access.rules, access.acl_file and \
+         access.no_match, and everything else at its next start; options marked *fixed* are those \
+         that a reload could not change either. Files of users and access rules are read again \
+         when they change.\n",
     );
     page.push_str("\n## At the top\n");
     for record in in_section("") {

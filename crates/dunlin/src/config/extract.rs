@@ -8,7 +8,10 @@ use dunlin_codec::QoS;
 use super::bind::Bind;
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::value::{Settings, Value};
-use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{
+    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
+    Revoked, RuleAction, RuleRetain, ShareStrategy,
+};
 
 /// A type that the value of an option can become.
 pub(super) trait FromValue: Sized {
@@ -84,6 +87,11 @@ words!(
     QueuePolicy,
     RetainedPolicy,
     ShareStrategy,
+    Permission,
+    RuleAction,
+    RuleRetain,
+    DeniedPublish,
+    Revoked,
     LogLevel,
     LogFormat
 );
@@ -91,9 +99,17 @@ words!(
 impl FromValue for PathBuf {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::Directory(path) => Some(path.into()),
+            Value::Path(path) => Some(path.into()),
             _ => None,
         }
+    }
+}
+
+/// `None` for an empty path.
+impl FromValue for Option<PathBuf> {
+    fn from_value(value: &Value) -> Option<Self> {
+        let path = PathBuf::from_value(value)?;
+        Some((!path.as_os_str().is_empty()).then_some(path))
     }
 }
 

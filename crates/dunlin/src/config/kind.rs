@@ -16,8 +16,14 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// The path of a directory.
     Directory,
+    /// The path of a file; empty is none.
+    File,
     /// A text that can be a part of a topic name.
     Text,
+    /// A name of users or clients, where `*` stands for any text.
+    Name,
+    /// The addresses that begin with the same bits.
+    Network,
     /// The URL of an address to listen on.
     Bind,
     /// A topic filter, not of a shared subscription.
@@ -65,6 +71,9 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Self::Directory => "the path of a directory".to_owned(),
+            Self::File => "the path of a file".to_owned(),
+            Self::Name => "a name, where * stands for any text".to_owned(),
+            Self::Network => "a network such as \"10.0.0.0/8\", or an address".to_owned(),
             Self::Text => "a text without +, # or U+0000".to_owned(),
             Self::Bind => "a URL such as \"mqtt://0.0.0.0:1883\"".to_owned(),
             Self::TopicFilter => "a topic filter such as \"sensors/+/state\"".to_owned(),
@@ -101,6 +110,9 @@ impl Kind {
             self,
             Self::Word(_)
                 | Self::Directory
+                | Self::File
+                | Self::Name
+                | Self::Network
                 | Self::Text
                 | Self::Bind
                 | Self::TopicFilter

@@ -23,6 +23,7 @@
 //! # Ok::<(), dunlin::config::ConfigError>(())
 //! ```
 
+mod access;
 mod bind;
 mod check;
 mod document;
@@ -40,18 +41,22 @@ mod words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use access::{AccessConfig, AuthConfig};
 pub use bind::{Bind, BindError};
 pub use document::{UnknownPath, default_file, explain, reference};
 pub use error::{ConfigError, Problem, Source};
 pub use filter::{SharePattern, TopicFilterBuf};
 pub use kind::{Field, Kind};
 pub use parts::{
-    AuthConfig, DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig,
-    MqttConfig, QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig,
-    StoreConfig, TopicDurability, TopicPriority, WillConfig, Workers,
+    DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig, MqttConfig,
+    QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig, StoreConfig,
+    TopicDurability, TopicPriority, WillConfig, Workers,
 };
 pub use raw::Override;
-pub use words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+pub use words::{
+    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
+    Revoked, RuleAction, RuleRetain, ShareStrategy,
+};
 
 use raw::Raw;
 use value::Settings;
@@ -66,6 +71,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// Who may connect.
     pub auth: AuthConfig,
+    /// What clients may do.
+    pub access: AccessConfig,
     /// Where what must survive a restart is kept.
     pub store: StoreConfig,
     /// How safe it is before it is acknowledged.
@@ -104,12 +111,15 @@ impl Config {
         let auth = AuthConfig::from_settings(settings);
         let mut listeners: Vec<ListenerConfig> = extract::take(settings, "listener");
         for listener in &mut listeners {
+            // This machine is trusted only as long as nothing else is.
+            listener.allow_anonymous &= !auth.is_configured();
             listener.allow_anonymous |= auth.allow_anonymous;
         }
         Self {
             workers: Workers::from_settings(settings),
             listeners,
             auth,
+            access: AccessConfig::from_settings(settings),
             store: StoreConfig::from_settings(settings),
             durability: DurabilityConfig::from_settings(settings),
             mqtt: MqttConfig::from_settings(settings),

@@ -28,8 +28,10 @@ fn likeness(unknown: &str, known: &str) -> f64 {
     let (known_parent, known_key) = known.rsplit_once('.').unwrap_or(("", known));
     let whole = words_alike(unknown, known);
     // In the right section only the key can be wrong; a key that is right in a wrong section is as
-    // good a guess as one wrong letter.
-    let key = match (unknown_parent == known_parent, unknown_key == known_key) {
+    // good a guess as one wrong letter, unless it is a key of tables and no table was written.
+    let is_same_key =
+        unknown_key == known_key && (unknown_parent.contains('.') || !known_parent.contains('.'));
+    let key = match (unknown_parent == known_parent, is_same_key) {
         (true, _) => words_alike(unknown_key, known_key),
         (false, true) => 0.9,
         (false, false) => 0.0,

@@ -4,7 +4,10 @@
 //! variables and the search for the nearest known key all come from this table.
 
 use super::kind::{Field, Kind};
-use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{
+    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
+    Revoked, RuleAction, RuleRetain, ShareStrategy,
+};
 
 /// What is known of an option.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +97,10 @@ pub static SECTIONS: &[Section] = &[
         doc: "Who may connect.",
     },
     Section {
+        name: "access",
+        doc: "What clients may do.",
+    },
+    Section {
         name: "store",
         doc: "Where what must survive a restart is kept.",
     },
@@ -149,6 +156,88 @@ const LISTENER_FIELDS: &[Field] = &[
         default: Some("100000"),
         unit: "connections",
         doc: "How many network connections the listener holds open at once.",
+    },
+];
+
+const NAMES_MAX: usize = 1000;
+
+const RULE_FIELDS: &[Field] = &[
+    Field {
+        name: "permission",
+        kind: Kind::Word(Permission::WORDS),
+        default: None,
+        unit: "",
+        doc: "What the rule says of what it applies to.",
+    },
+    Field {
+        name: "action",
+        kind: Kind::Word(RuleAction::WORDS),
+        default: Some("\"all\""),
+        unit: "",
+        doc: "What it is about: publish and wills, subscribe and receiving, or all of it.",
+    },
+    Field {
+        name: "topics",
+        kind: Kind::List {
+            of: &Kind::TopicFilter,
+            items_max: NAMES_MAX,
+            example: "[\"devices/%c/#\"]",
+        },
+        default: None,
+        unit: "",
+        doc: "The topics, by filters; %u is the user name and %c the client identifier of whoever \
+              asks.",
+    },
+    Field {
+        name: "users",
+        kind: Kind::List {
+            of: &Kind::Name,
+            items_max: NAMES_MAX,
+            example: "[\"ada\", \"sensor-*\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "The user names it is for; without any it is for all, and for clients that have none.",
+    },
+    Field {
+        name: "clients",
+        kind: Kind::List {
+            of: &Kind::Name,
+            items_max: NAMES_MAX,
+            example: "[\"hub\", \"sensor-*\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "The client identifiers it is for; without any it is for all.",
+    },
+    Field {
+        name: "addresses",
+        kind: Kind::List {
+            of: &Kind::Network,
+            items_max: NAMES_MAX,
+            example: "[\"10.0.0.0/8\", \"fd00::/8\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "The networks it is for; without any it is for all.",
+    },
+    Field {
+        name: "qos",
+        kind: Kind::List {
+            of: &Kind::Integer { min: 0, max: 2 },
+            items_max: 3,
+            example: "[0, 1]",
+        },
+        default: Some("[0, 1, 2]"),
+        unit: "",
+        doc: "The QoS of the publish, or of the subscription.",
+    },
+    Field {
+        name: "retain",
+        kind: Kind::Word(RuleRetain::WORDS),
+        default: Some("\"any\""),
+        unit: "",
+        doc: "Of a publish: with RETAIN 1 (set), with RETAIN 0 (clear), or both.",
     },
 ];
 
@@ -254,6 +343,73 @@ pub static OPTIONS: &[OptionRecord] = &[
         reloadable: false,
         doc: "Whether clients may connect without a credential on every listener; on loopback \
               addresses they may in any case as long as no authentication is configured.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "auth.password_file",
+        kind: Kind::File,
+        default: "\"\"",
+        flag: Some("--password-file"),
+        reloadable: false,
+        doc: "User names and hashes of passwords, as `dunlin passwd` and mosquitto_passwd write \
+              them; a change of the file holds at once.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "auth.timeout_s",
+        kind: Kind::Integer { min: 1, max: 60 },
+        default: "5",
+        unit: "seconds",
+        reloadable: false,
+        doc: "How long the decision about one client may take; without one it is refused.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "access.rules",
+        kind: Kind::List {
+            of: &Kind::Table(RULE_FIELDS),
+            items_max: 10_000,
+            example: "[{ permission = \"allow\", topics = [\"devices/%c/#\"] }]",
+        },
+        default: "[]",
+        doc: "Who may publish and subscribe to what; the first rule that applies decides, and a \
+              subscription is allowed if everything that it asks for is.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "access.acl_file",
+        kind: Kind::File,
+        default: "\"\"",
+        flag: Some("--acl-file"),
+        doc: "Access rules in a file of Mosquitto's form, which come after access.rules; a change \
+              of the file holds at once.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "access.no_match",
+        kind: Kind::Word(Permission::WORDS),
+        default: "\"deny\"",
+        doc: "What holds for what no rule applies to, as soon as there are rules; without any, \
+              everything is allowed.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "access.denied_publish",
+        kind: Kind::Word(DeniedPublish::WORDS),
+        default: "\"refuse\"",
+        reloadable: false,
+        doc: "What becomes of a publish that is denied: it is refused, which a 3.x client is not \
+              told, or its connection ends.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "access.revoked",
+        kind: Kind::Word(Revoked::WORDS),
+        default: "\"unsubscribe\"",
+        reloadable: false,
+        doc: "What becomes of a client that loses a subscription when rules change: the \
+              subscription ends, and the connection with the last one; or the connection ends in \
+              any case.",
         ..RECORD
     },
     OptionRecord {

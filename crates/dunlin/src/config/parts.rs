@@ -66,23 +66,6 @@ impl FromValue for ListenerConfig {
     }
 }
 
-/// Who may connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AuthConfig {
-    /// Whether clients without a credential may connect on every listener. What holds for one
-    /// listener is in [`ListenerConfig::allow_anonymous`].
-    pub allow_anonymous: bool,
-}
-
-impl AuthConfig {
-    pub(super) fn from_settings(settings: &Settings) -> Self {
-        Self {
-            allow_anonymous: take(settings, "auth.allow_anonymous"),
-        }
-    }
-}
-
 /// Where what must survive a restart is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreConfig {

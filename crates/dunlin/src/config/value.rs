@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use dunlin_core::access::Network;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -21,8 +22,9 @@ pub(super) enum Value {
     Bool(bool),
     Integer(u64),
     Word(&'static str),
-    Directory(String),
+    Path(String),
     Text(String),
+    Network(Network),
     Bind(Bind),
     Filter(TopicFilterBuf),
     Pattern(SharePattern),
@@ -47,7 +49,8 @@ impl fmt::Display for Value {
             Self::Bool(value) => value.fmt(f),
             Self::Integer(value) => value.fmt(f),
             Self::Word(text) => quoted(f, text),
-            Self::Directory(text) | Self::Text(text) => quoted(f, text),
+            Self::Path(text) | Self::Text(text) => quoted(f, text),
+            Self::Network(network) => quoted(f, &network.to_string()),
             Self::Bind(bind) => quoted(f, &bind.to_string()),
             Self::Filter(filter) => quoted(f, filter.as_str()),
             Self::Pattern(pattern) => quoted(f, pattern.as_str()),
@@ -325,8 +328,13 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
             Err("the text holds no +, # or U+0000".to_owned())
         }
         Kind::Text => Ok(Value::Text(text.to_owned())),
+        Kind::Name if text.is_empty() => Err("a name is not empty".to_owned()),
+        Kind::Name => Ok(Value::Text(text.to_owned())),
+        Kind::Network => Network::parse(text)
+            .map(Value::Network)
+            .ok_or_else(|| format!("expected {}", kind.expected())),
         _ if text.contains('\0') => Err("a path holds no U+0000".to_owned()),
-        _ => Ok(Value::Directory(text.to_owned())),
+        _ => Ok(Value::Path(text.to_owned())),
     }
 }
 

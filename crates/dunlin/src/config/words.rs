@@ -87,6 +87,60 @@ words! {
 }
 
 words! {
+    /// What an access rule says.
+    Permission {
+        /// It may be done.
+        Allow = "allow",
+        /// It may not.
+        Deny = "deny",
+    }
+}
+
+words! {
+    /// What an access rule is about.
+    RuleAction {
+        /// PUBLISH and Will Messages.
+        Publish = "publish",
+        /// SUBSCRIBE, and with it receiving.
+        Subscribe = "subscribe",
+        /// Both.
+        All = "all",
+    }
+}
+
+words! {
+    /// Which publishes an access rule is about.
+    RuleRetain {
+        /// Those with RETAIN 0 and those with RETAIN 1.
+        Any = "any",
+        /// Those with RETAIN 1.
+        Set = "set",
+        /// Those with RETAIN 0.
+        Clear = "clear",
+    }
+}
+
+words! {
+    /// What becomes of a publish that access rules deny.
+    DeniedPublish {
+        /// It is refused in 5.0, and ignored where nothing can say so.
+        Refuse = "refuse",
+        /// Its connection ends.
+        Disconnect = "disconnect",
+    }
+}
+
+words! {
+    /// What becomes of a client that loses a subscription by a change of access rules.
+    Revoked {
+        /// The subscription ends, and the connection if it was the last one.
+        Unsubscribe = "unsubscribe",
+        /// The connection ends.
+        Disconnect = "disconnect",
+    }
+}
+
+words! {
     /// Which events are logged: this level and those before it.
     LogLevel {
         /// What the operator must act on.

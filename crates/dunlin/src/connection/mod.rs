@@ -1,5 +1,6 @@
 //! One Network Connection: read, drive the core, write.
 
+mod authenticating;
 mod read;
 mod task;
 mod write;

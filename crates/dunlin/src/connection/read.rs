@@ -30,9 +30,9 @@ const STEP_BYTES: usize = 64 * 1024;
 /// The bytes of a packet that is not whole yet.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    rest: Vec<u8>,
+    pub(super) rest: Vec<u8>,
     /// When its first bytes came.
-    since: Option<Time>,
+    pub(super) since: Option<Time>,
 }
 
 impl Input {
@@ -43,11 +43,11 @@ impl Input {
 }
 
 /// What handling a stretch of bytes came to.
-struct Handled {
+pub(super) struct Handled {
     /// How many bytes were whole packets.
-    consumed: usize,
+    pub(super) consumed: usize,
     /// Whether the connection goes on.
-    goes_on: bool,
+    pub(super) goes_on: bool,
 }
 
 impl Inner {
@@ -102,7 +102,13 @@ impl Inner {
         Poll::Ready(!is_full)
     }
 
-    fn keep_rest(&mut self, worker: &Worker, connection: &Connection, now: Time, rest: &[u8]) {
+    pub(super) fn keep_rest(
+        &mut self,
+        worker: &Worker,
+        connection: &Connection,
+        now: Time,
+        rest: &[u8],
+    ) {
         self.input.rest = Vec::with_capacity(rest.len());
         self.input.rest.extend_from_slice(rest);
         self.input.since = Some(now);
@@ -163,7 +169,7 @@ impl Inner {
 
     fn handle_large(
         &mut self,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         bytes: &Bytes,
@@ -188,16 +194,16 @@ impl Inner {
     }
 
     /// Handles the whole packets at the beginning of `bytes`.
-    fn handle_bytes(
+    pub(super) fn handle_bytes(
         &mut self,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         bytes: &[u8],
     ) -> Handled {
         let (mut consumed, mut publishes) = (0, 0);
         let mut limits = self.core.limits(&worker.shared.broker);
-        while self.phase == Phase::Open {
+        while self.phase == Phase::Open && !self.authentication.is_deciding() {
             let rest = bytes.get(consumed..).unwrap_or_default();
             let was_new = self.core.is_new();
             let version = self.core.version();
@@ -238,7 +244,7 @@ impl Inner {
     /// Gives one packet, or what was wrong with it, to the core.
     fn handle_packet(
         &mut self,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         packet: Result<Packet<'_>, DecodeError>,
@@ -252,7 +258,7 @@ impl Inner {
     /// Gives a PUBLISH to the core; its payload is kept as it lies if `payload` says where.
     fn handle_publish(
         &mut self,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         publish: Result<Publish<'_>, DecodeError>,
@@ -272,7 +278,7 @@ impl Inner {
     /// Gives an input to the core, and does what the core asks for.
     fn handle(
         &mut self,
-        worker: &Worker,
+        worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         input: impl FnOnce(&mut CoreConnection, &mut Occasion<'_>, &mut Output) -> Outcome,
@@ -282,13 +288,7 @@ impl Inner {
             let Self {
                 core, out, pending, ..
             } = self;
-            let mut outcome = input(core, context, out);
-            if let Outcome::Authenticate(attempt) = &outcome {
-                let decision = shared
-                    .authenticator
-                    .decide(attempt, connection.allows_anonymous());
-                outcome = core.handle_decision(context, &decision, out);
-            }
+            let outcome = input(core, context, out);
             let Outcome::Publish(request) = outcome else {
                 return outcome;
             };
@@ -310,7 +310,10 @@ impl Inner {
                 None => Outcome::Continue,
             }
         });
-        self.close_if(&outcome, worker, now);
+        match outcome {
+            Outcome::Authenticate(attempt) => self.authenticate(worker, connection, *attempt),
+            outcome => self.close_if(&outcome, worker, now),
+        }
     }
 }
 

@@ -20,8 +20,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tracing::{debug, info};
 
+use super::authenticating::Authentication;
 use super::read::Input;
 use super::write::Flushed;
+use crate::auth::Caller;
+use crate::peer::Peer;
 use crate::publish::{self, Pending};
 use crate::shared::ListenerState;
 use crate::timers::Tick;
@@ -54,6 +57,7 @@ pub(super) struct Inner {
     pub(super) out: Output,
     pub(super) pending: VecDeque<Pending>,
     pub(super) phase: Phase,
+    pub(super) authentication: Authentication,
     /// Whether the socket took less than there was.
     pub(super) is_blocked: bool,
     /// Wakes the task.
@@ -91,6 +95,7 @@ impl Connection {
                 out: Output::default(),
                 pending: VecDeque::new(),
                 phase: Phase::Open,
+                authentication: Authentication::default(),
                 is_blocked: false,
                 waker: None,
             }),
@@ -101,8 +106,16 @@ impl Connection {
         self.id
     }
 
-    pub(super) fn allows_anonymous(&self) -> bool {
-        self.listener.allow_anonymous
+    /// Where it came from, for whoever decides who it is.
+    pub(super) fn caller(&self) -> Caller {
+        Caller {
+            peer: Peer { address: self.peer },
+            allow_anonymous: self.listener.allow_anonymous,
+        }
+    }
+
+    pub(super) fn inner(&self) -> &RefCell<Inner> {
+        &self.inner
     }
 
     pub(crate) fn tick(&self) -> Tick {
@@ -265,7 +278,7 @@ impl Connection {
 
 impl Inner {
     /// When it has to be looked at, if nothing happens before.
-    fn deadline(&self, worker: &Worker, now: Time) -> Time {
+    pub(super) fn deadline(&self, worker: &Worker, now: Time) -> Time {
         let timeout = match self.phase {
             Phase::Open => self.core.poll_timeout(&worker.shared.broker),
             Phase::Closing(until) => Some(until),
@@ -337,20 +350,23 @@ fn poll(
             Poll::Pending => {}
         }
     }
-    let was_new = inner.core.is_new();
     while inner.phase == Phase::Open {
-        // A client that does not read what it is sent is not read from either.
-        let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
-        let is_behind = inner.is_blocked && inner.out.len() > out_max;
-        if is_behind || inner.pending.len() >= PENDING_MAX {
-            return Poll::Pending;
-        }
-        let read = inner.read(worker, connection, context);
-        if was_new && !inner.core.is_new() {
-            *client.borrow_mut() = inner.core.client_id().cloned();
+        if client.borrow().is_none()
+            && let Some(id) = inner.core.client_id()
+        {
+            *client.borrow_mut() = Some(id.clone());
             // The deadline is another one now: that of its Keep Alive.
             worker.look_again(connection, inner.deadline(worker, worker.now()));
         }
+        // A client that does not read what it is sent is not read from either.
+        let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
+        let is_behind = inner.is_blocked && inner.out.len() > out_max;
+        // Nor is one of which nobody knows yet who it is.
+        let waits = inner.authentication.is_deciding();
+        if is_behind || waits || inner.pending.len() >= PENDING_MAX {
+            return Poll::Pending;
+        }
+        let read = inner.read(worker, connection, context);
         match read {
             Poll::Ready(true) => {}
             // The rest waits, so that others have their turn.

@@ -137,8 +137,9 @@ fn an_open_listener_is_refused_until_someone_says_so() {
             lines(&set(&[&listener]).unwrap_err()),
             [format!(
                 "--set {listener}: listener.bind = \"{bind}\": other machines can reach this address \
-                 and no authentication is configured; bind to 127.0.0.1 or [::1], or let everyone in \
-                 with --allow-anonymous (auth.allow_anonymous = true)"
+                 and no authentication is configured; name a file of users with --password-file \
+                 (`dunlin passwd` makes one), bind to 127.0.0.1 or [::1], or let everyone in with \
+                 --allow-anonymous (auth.allow_anonymous = true)"
             )]
         );
         let config = set(&[&listener, "auth.allow_anonymous=true"]).unwrap();

@@ -1,0 +1,73 @@
+//! The ways of authentication in their order, and what holds when none of them decides.
+
+use std::time::Duration;
+
+use dunlin_codec::ReasonCode;
+use dunlin_core::input::{Attempt, AuthenticationStep};
+
+use super::port::{Allowed, Authenticator, Caller, Exchange, Verdict};
+
+/// Several authenticators, of which the first that decides wins.
+pub(crate) struct Chain {
+    links: Vec<Box<dyn Authenticator>>,
+    timeout: Duration,
+}
+
+impl Chain {
+    /// A chain; `timeout` is for all of it.
+    pub(crate) fn new(links: Vec<Box<dyn Authenticator>>, timeout: Duration) -> Self {
+        Self { links, timeout }
+    }
+
+    /// Decides. Whatever goes wrong, nobody is let in by it.
+    pub(crate) async fn decide(
+        &self,
+        attempt: &Attempt,
+        caller: &Caller,
+        exchange: &mut Exchange,
+    ) -> Verdict {
+        let verdict = tokio::time::timeout(self.timeout, self.ask(attempt, caller, exchange));
+        let Ok(verdict) = verdict.await else {
+            return Verdict::Deny(ReasonCode::ServerBusy);
+        };
+        match verdict {
+            Verdict::Allow(mut allowed) => {
+                let address = caller.peer.address.map(|address| address.ip());
+                allowed.grant.address = address.map(|address| address.to_canonical());
+                Verdict::Allow(allowed)
+            }
+            other => other,
+        }
+    }
+
+    async fn ask(&self, attempt: &Attempt, caller: &Caller, exchange: &mut Exchange) -> Verdict {
+        for link in &self.links {
+            match link.decide(attempt, caller, exchange).await {
+                Verdict::Next => {}
+                verdict => return verdict,
+            }
+        }
+        self.nobody_decided(attempt, caller)
+    }
+
+    fn nobody_decided(&self, attempt: &Attempt, caller: &Caller) -> Verdict {
+        if attempt.method.is_some() || attempt.step != AuthenticationStep::Connect {
+            // No mechanism is there that the method could name [MQTT-4.12.0-1].
+            return Verdict::Deny(ReasonCode::BadAuthenticationMethod);
+        }
+        let shows_something = attempt.user_name.is_some() || attempt.password.is_some();
+        if shows_something && !self.links.is_empty() {
+            // Whether there is no such user or the password is wrong is told to nobody.
+            return Verdict::Deny(ReasonCode::BadUserNameOrPassword);
+        }
+        if caller.allow_anonymous {
+            // A name that nothing can prove is taken as it is.
+            Verdict::Allow(Allowed::default())
+        } else {
+            Verdict::Deny(ReasonCode::NotAuthorized)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

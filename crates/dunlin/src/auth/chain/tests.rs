@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use dunlin_codec::{ProtocolVersion, ReasonCode};
+use dunlin_core::input::{Attempt, AuthenticationStep, Secret};
+
+use super::*;
+use crate::auth::Deciding;
+
+/// Says the same to everyone.
+struct Says(fn() -> Verdict);
+
+impl Authenticator for Says {
+    fn decide<'a>(&'a self, _: &'a Attempt, _: &'a Caller, _: &'a mut Exchange) -> Deciding<'a> {
+        Box::pin(async { (self.0)() })
+    }
+}
+
+/// Never answers.
+struct Silent;
+
+impl Authenticator for Silent {
+    fn decide<'a>(&'a self, _: &'a Attempt, _: &'a Caller, _: &'a mut Exchange) -> Deciding<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn attempt(user_name: Option<&str>, method: Option<&str>) -> Attempt {
+    Attempt {
+        step: AuthenticationStep::Connect,
+        version: ProtocolVersion::V5,
+        client_id: "a".to_owned(),
+        user_name: user_name.map(str::to_owned),
+        password: user_name.map(|_| Secret(b"secret".to_vec())),
+        method: method.map(str::to_owned),
+        data: None,
+    }
+}
+
+/// What becomes of a client; `None` if it is let in.
+async fn refusal(
+    links: Vec<Box<dyn Authenticator>>,
+    attempt: &Attempt,
+    anonymous: bool,
+) -> Option<ReasonCode> {
+    let chain = Chain::new(links, Duration::from_millis(20));
+    let caller = Caller {
+        peer: crate::peer::Peer::default(),
+        allow_anonymous: anonymous,
+    };
+    match chain
+        .decide(attempt, &caller, &mut Exchange::default())
+        .await
+    {
+        Verdict::Allow(_) => None,
+        Verdict::Deny(reason_code) => Some(reason_code),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn allow() -> Verdict {
+    Verdict::Allow(Allowed::default())
+}
+
+fn deny() -> Verdict {
+    Verdict::Deny(ReasonCode::Banned)
+}
+
+fn next() -> Verdict {
+    Verdict::Next
+}
+
+#[tokio::test]
+async fn the_first_that_decides_wins() {
+    let ada = attempt(Some("ada"), None);
+    for (says, expected) in [
+        ([next as fn() -> Verdict, allow, deny], None),
+        ([next, deny, allow], Some(ReasonCode::Banned)),
+        ([next, next, next], Some(ReasonCode::BadUserNameOrPassword)),
+    ] {
+        let links = says.map(|says| Box::new(Says(says)) as Box<dyn Authenticator>);
+        assert_eq!(refusal(links.into(), &ada, true).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn without_a_credential_the_listener_decides() {
+    let nobody = attempt(None, None);
+    let links = || vec![Box::new(Says(next)) as Box<dyn Authenticator>];
+    assert_eq!(refusal(links(), &nobody, true).await, None);
+    let refused = Some(ReasonCode::NotAuthorized);
+    assert_eq!(refusal(links(), &nobody, false).await, refused);
+    assert_eq!(refusal(Vec::new(), &nobody, false).await, refused);
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_can_prove_is_taken_as_it_is_only_where_nothing_is_configured() {
+    let ada = attempt(Some("ada"), None);
+    assert_eq!(refusal(Vec::new(), &ada, true).await, None);
+    let refused = Some(ReasonCode::NotAuthorized);
+    assert_eq!(refusal(Vec::new(), &ada, false).await, refused);
+}
+
+// [v5 MQTT-4.12.0-1]
+#[tokio::test]
+async fn a_method_that_nobody_knows_is_a_bad_method() {
+    let attempt = attempt(None, Some("GS2-KRB5"));
+    let refused = Some(ReasonCode::BadAuthenticationMethod);
+    assert_eq!(refusal(Vec::new(), &attempt, true).await, refused);
+}
+
+// Class 17 of attacks: a back-end that does not answer lets nobody in.
+#[tokio::test]
+async fn auth_back_end_edge_no_answer_is_no() {
+    let refused = Some(ReasonCode::ServerBusy);
+    let links: Vec<Box<dyn Authenticator>> = vec![Box::new(Silent), Box::new(Says(allow))];
+    assert_eq!(refusal(links, &attempt(None, None), true).await, refused);
+}

@@ -1,0 +1,37 @@
+//! Broken forms of a text, the same ones in every run: for tests of parsers.
+
+/// `count` forms of a text in which pieces are changed, removed, doubled or put elsewhere.
+pub(crate) fn mutations(text: &str, count: usize) -> impl Iterator<Item = String> {
+    let text = text.as_bytes().to_vec();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % (below.max(1) as u64)).unwrap()
+    };
+    (0..count).map(move |_| {
+        let mut bytes = text.clone();
+        for _ in 0..=random(4) {
+            let from = random(bytes.len());
+            let to = (from + random(12)).min(bytes.len());
+            match random(5) {
+                0 => {
+                    let piece = bytes[from..to].to_vec();
+                    let at = random(bytes.len());
+                    bytes.splice(at..at, piece);
+                }
+                1 => drop(bytes.drain(from..to)),
+                2 => bytes.insert(from, b"\n\t :$#+/%=\"[]{}.,0aZ\0\xff"[random(22)]),
+                3 => bytes.truncate(from),
+                _ => {
+                    if let Some(byte) = bytes.get_mut(from) {
+                        *byte ^= 1 << random(8);
+                    }
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
