@@ -64,6 +64,12 @@ enum Command {
     Sub(Box<cmd::subscribe::SubArgs>),
     /// Measure a broker from outside
     Bench(cmd::bench::BenchArgs),
+    /// Say whether a client may publish or subscribe, and which rule decides
+    Explain(cmd::explain::ExplainArgs),
+    /// Write a configuration from that of another broker
+    Migrate(cmd::migrate::MigrateArgs),
+    /// Make and change a file of users and passwords
+    Passwd(cmd::passwd::PasswdArgs),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
 }
@@ -152,6 +158,12 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
             });
         }
         Command::Bench(args) => return cmd::bench::run(args, &mut io::stdout().lock()),
+        Command::Explain(args) => {
+            let mut out = io::stdout().lock();
+            return cmd::explain::run(args, std::env::vars_os(), &mut out);
+        }
+        Command::Migrate(args) => cmd::migrate::run(args, &mut io::stdout().lock())?,
+        Command::Passwd(args) => cmd::passwd::run(args)?,
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
             let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;

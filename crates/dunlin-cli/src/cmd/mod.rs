@@ -3,6 +3,9 @@
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod explain;
+pub(crate) mod migrate;
+pub(crate) mod passwd;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod serve_args;

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use dunlin::Server;
 use dunlin::config::{Loaded, LogFormat, LogLevel, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{error, info};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cmd::serve_args::ServeArgs;
 use crate::failure::{Failure, usage};
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; SIGHUP has the configuration and its files read again.
 ///
 /// # Errors
 /// [`Failure::Usage`] for a configuration that makes no sense; else what kept the broker from
@@ -30,6 +30,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         // Before the broker starts: a signal that comes early must not be lost.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let server = Server::start(&loaded.config)?;
         if loaded.config.store == StoreConfig::Ephemeral {
             info!("everything is kept in memory, and nothing survives the process (--ephemeral)");
@@ -38,12 +39,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             info!("try it: {}", first_try(*address));
         }
         let exits = loaded.config.durability.exit_on_failure;
-        let signal = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-            () = server.store_failed(), if exits => {
-                server.shut_down();
-                return Err(Failure::StoreFailed);
+        let signal = loop {
+            tokio::select! {
+                _ = terminate.recv() => break "SIGTERM",
+                _ = interrupt.recv() => break "SIGINT",
+                _ = hangup.recv() => reload(args, &server),
+                () = server.store_failed(), if exits => {
+                    server.shut_down();
+                    return Err(Failure::StoreFailed);
+                }
             }
         };
         info!("{signal}: shutting down");
@@ -51,6 +55,24 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         info!("stopped");
         Ok(())
     })
+}
+
+/// Takes over what can change while the broker runs. What is wrong leaves everything as it was.
+fn reload(args: &ServeArgs, server: &Server) {
+    info!("SIGHUP: reading the configuration and its files again");
+    match args.load(std::env::vars_os()) {
+        Ok(loaded) => {
+            if let Err(what) = server.reload(&loaded.config) {
+                error!("{what}; the access rules that held before stay");
+            }
+        }
+        Err(wrong) => {
+            for problem in wrong.problems() {
+                error!("{problem}");
+            }
+            error!("the configuration is as before");
+        }
+    }
 }
 
 /// Commands that show that the broker works.

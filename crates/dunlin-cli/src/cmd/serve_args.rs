@@ -22,6 +22,14 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     allow_anonymous: bool,
 
+    /// Let in who has a password in this file; `dunlin passwd FILE USER` makes one
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    password_file: Option<String>,
+
+    /// Hold clients to the rules of this file, of Mosquitto's form
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    acl_file: Option<String>,
+
     /// Keep what must survive a restart in this directory [default: ./dunlin-data]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -99,6 +107,8 @@ impl ServeArgs {
             flag("--ephemeral", "store.ephemeral", "true");
         }
         for (name, path, value) in [
+            ("--password-file", "auth.password_file", &self.password_file),
+            ("--acl-file", "access.acl_file", &self.acl_file),
             ("--workers", "workers", &self.workers),
             ("--log-level", "log.level", &self.log_level),
             ("--log-format", "log.format", &self.log_format),

@@ -6,6 +6,9 @@
     reason = "what is not as expected fails the test"
 )]
 
+mod auth;
+#[path = "../broker/mod.rs"]
+mod broker;
 mod connect;
 mod publish;
 mod subscribe;

@@ -1,0 +1,115 @@
+use dunlin::config::Config;
+
+use super::*;
+
+fn migrated(text: &str) -> Migrated {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mosquitto.conf");
+    std::fs::write(&path, text).unwrap();
+    migrate(&path).unwrap()
+}
+
+#[test]
+fn files_of_a_folder_are_read_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mosquitto.conf");
+    let more = folder.path().join("conf.d");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(more.join("more.conf"), "max_qos 1\n").unwrap();
+    std::fs::write(more.join("other.txt"), "max_qos 0\n").unwrap();
+    std::fs::write(&path, format!("include_dir {}\n", more.display())).unwrap();
+    let text = migrate(&path).unwrap().to_string();
+    assert!(text.contains("[mqtt]\nqos_max = 1\n"), "{text}");
+    std::fs::write(&path, format!("include_dir {}\n", folder.path().display())).unwrap();
+    assert!(migrate(&path).unwrap_err().contains("too deep"));
+}
+
+#[test]
+fn the_configuration_is_one_that_the_broker_takes() {
+    let migrated = migrated(
+        "listener 1883 127.0.0.1
+max_connections 50
+listener 1884 ::1
+max_connections -1
+allow_anonymous true
+password_file /etc/mosquitto/pass\"word
+acl_file /etc/mosquitto/acl
+max_queued_messages 200
+persistent_client_expiration 2d
+queue_qos0_messages true
+log_type warning
+log_type error
+persistence true
+",
+    );
+    assert_eq!(migrated.left, []);
+    let config = Config::from_toml(&migrated.to_string()).unwrap();
+    let binds: Vec<_> = config
+        .listeners
+        .iter()
+        .map(|listener| listener.bind.to_string())
+        .collect();
+    assert_eq!(binds, ["mqtt://127.0.0.1:1883", "mqtt://[::1]:1884"]);
+    assert_eq!(config.listeners[0].max_connections, 50);
+    assert_eq!(config.listeners[1].max_connections, 100_000);
+    assert!(config.auth.allow_anonymous);
+    let password_file = config.auth.password_file.unwrap();
+    assert_eq!(password_file, Path::new("/etc/mosquitto/pass\"word"));
+    assert_eq!(config.session.queue.messages_max, 200);
+    assert_eq!(
+        config.session.expiry_interval_3x.unwrap().as_secs(),
+        172_800
+    );
+    assert_eq!(config.session.queue.offline_qos_min as u8, 0);
+    assert_eq!(config.log.level.as_word(), "warn");
+}
+
+#[test]
+fn without_a_listener_it_is_this_machine_and_with_one_every_address() {
+    assert!(
+        migrated("")
+            .to_string()
+            .contains("\"mqtt://127.0.0.1:1883\"")
+    );
+    assert!(
+        migrated("listener 1883\n")
+            .to_string()
+            .contains("\"mqtt://[::]:1883\"")
+    );
+    let text = migrated("port 1884\nbind_address 192.0.2.1\n").to_string();
+    assert!(text.contains("\"mqtt://192.0.2.1:1884\""), "{text}");
+}
+
+#[test]
+fn what_is_left_is_listed_and_no_secret_is_shown() {
+    let migrated = migrated(
+        "connection up
+remote_password hunter2
+plugin /usr/lib/x.so
+max_qos two
+nonsense
+",
+    );
+    let left: Vec<_> = migrated.left.iter().map(ToString::to_string).collect();
+    for (line, expected) in [
+        ":1: not carried over: connection up: this version has no bridge",
+        ":2: not carried over: remote_password (not shown): this version has no bridge",
+        ":3: not carried over: plugin /usr/lib/x.so: there are no plugins",
+        ":4: not carried over: max_qos two: expected a number",
+        ":5: not carried over: nonsense: nothing here means the same",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(left[line].ends_with(expected), "{}", left[line]);
+        assert!(migrated.to_string().contains(expected));
+    }
+    assert!(!migrated.to_string().contains("hunter2"));
+}
+
+#[test]
+fn options_that_differ_by_listener_are_told() {
+    let migrated =
+        migrated("listener 1\nallow_anonymous true\nlistener 2\nallow_anonymous false\n");
+    assert!(migrated.left[0].to_string().contains("all listeners"));
+}

@@ -1,0 +1,187 @@
+//! Users, passwords and access rules, from the first command to a broker that asks for them.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::broker::Broker;
+use super::{alone, text};
+
+fn passwd(words: &[&str], input: &str) -> Output {
+    let mut child = alone(&[&["passwd"], words].concat())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn passwd_makes_and_changes_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    let file = path(&file);
+    let done = passwd(&[file, "ada"], "ada's secret\n");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("ada added"));
+    assert!(
+        passwd(&["-b", file, "bob", "bob's secret"], "")
+            .status
+            .success()
+    );
+    assert!(
+        passwd(&["--import", file], "eve:one\nbob:two\n")
+            .status
+            .success()
+    );
+    assert_eq!(
+        text(&passwd(&["--list", file], "").stdout),
+        "ada\nbob\neve\n"
+    );
+    assert!(passwd(&["-D", file, "eve"], "").status.success());
+    assert_eq!(passwd(&["-D", file, "eve"], "").status.code(), Some(1));
+    let written = fs::read_to_string(file).unwrap();
+    assert_eq!(written.lines().count(), 2);
+    assert!(
+        written
+            .lines()
+            .all(|line| line.contains(":$argon2id$v=19$"))
+    );
+    for (words, says) in [
+        (&[file, "a:b"][..], "user name"),
+        (&[file, "x"], "is empty"),
+        (&["-D", file], "user"),
+    ] {
+        let refused = passwd(words, "\n");
+        assert_eq!(refused.status.code(), Some(2), "{words:?}");
+        assert!(
+            text(&refused.stderr).to_lowercase().contains(says),
+            "{}",
+            text(&refused.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    fs::write(&file, "ada:plain secret\n").unwrap();
+    let refused = passwd(&[path(&file), "bob"], "secret\n");
+    assert_eq!(refused.status.code(), Some(2));
+    let says = text(&refused.stderr);
+    assert!(
+        says.contains("users:1: user \"ada\": the hash is none of"),
+        "{says}"
+    );
+    assert!(!says.contains("plain secret"), "{says}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "ada:plain secret\n");
+}
+
+/// From nothing to a broker that asks for a password, and what changes while it runs.
+#[test]
+fn a_broker_asks_for_passwords_and_takes_changes_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (users, acl) = (folder.path().join("users"), folder.path().join("acl"));
+    assert!(
+        passwd(&["-b", path(&users), "ada", "secret"], "")
+            .status
+            .success()
+    );
+    fs::write(&acl, "user ada\ntopic readwrite a/#\n").unwrap();
+    let broker = Broker::start(&["--password-file", path(&users), "--acl-file", path(&acl)]);
+    let as_ada = ["-u", "ada", "-P", "secret"];
+    let run = |command: &str, words: &[&str]| {
+        let words = [&as_ada[..], words].concat();
+        broker.client(command, &words).end()
+    };
+    assert_eq!(
+        broker.client("pub", &["-t", "a/1", "-m", "x"]).end().0,
+        Some(1)
+    );
+    let wrong = ["-u", "ada", "-P", "Secret", "-t", "a/1", "-m", "x"];
+    assert_eq!(broker.client("pub", &wrong).end().0, Some(1));
+    assert_eq!(run("pub", &["-t", "a/1", "-m", "x", "-q", "1"]).0, Some(0));
+    assert_eq!(run("pub", &["-t", "b", "-m", "x", "-q", "1"]).0, Some(1));
+    let words = [&as_ada[..], &["-t", "a/#", "--reconnect-period", "0"]].concat();
+    let subscriber = broker.client("sub", &words).ready("ubscribed");
+    assert!(passwd(&["-D", path(&users), "ada"], "").status.success());
+    // The broker ends the connection, and the client its run.
+    assert_ne!(subscriber.end().0, Some(0));
+    assert_eq!(run("pub", &["-t", "a/1", "-m", "x"]).0, Some(1));
+}
+
+// Class 20 of attacks.
+#[test]
+fn info_log_no_password_and_no_hash_is_ever_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (users, log) = (folder.path().join("users"), folder.path().join("log"));
+    let secret = "Xy7-very-secret";
+    assert!(
+        passwd(&["-b", path(&users), "ada", secret], "")
+            .status
+            .success()
+    );
+    let mut broker = Command::new(env!("CARGO_BIN_EXE_dunlin"))
+        .args(["serve", "--ephemeral", "--listen", "mqtt://127.0.0.1:0"])
+        .args(["--log-level", "trace", "--password-file", path(&users)])
+        .stderr(fs::File::create(&log).unwrap())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let logged = || fs::read_to_string(&log).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let wait_until_logged = |what: &str| {
+        while !logged().contains(what) {
+            assert!(Instant::now() < until, "no {what} in {}", logged());
+            std::thread::yield_now();
+        }
+    };
+    wait_until_logged("listening on mqtt://127.0.0.1:");
+    let line = logged();
+    let port = line.split("mqtt://127.0.0.1:").nth(1).unwrap();
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    for password in [secret, "Xy7-wrong"] {
+        for client in ["a", "b\nforged line"] {
+            let words = [
+                "pub",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-u",
+                "ada",
+                "-P",
+                password,
+            ];
+            let rest = ["-i", client, "-t", "t", "-m", "x"];
+            let shown = alone(&[&words[..], &rest].concat()).output().unwrap();
+            assert!(
+                !text(&shown.stderr).contains("Xy7"),
+                "{}",
+                text(&shown.stderr)
+            );
+            assert!(!text(&shown.stdout).contains("Xy7"));
+        }
+    }
+    fs::write(&users, format!("ada:{secret}\n")).unwrap();
+    super::signal(&broker, "HUP");
+    wait_until_logged("the users that it held before stay");
+    super::signal(&broker, "TERM");
+    broker.wait().unwrap();
+    let logged = logged();
+    assert!(!logged.contains("Xy7"), "{logged}");
+    assert!(!logged.contains("argon2id$v"), "{logged}");
+    assert!(!logged.contains("\nforged"), "{logged}");
+}
