@@ -20,8 +20,15 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts the broker in memory on a port that the operating system chooses.
     pub(crate) fn start(more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .args(["serve", "--ephemeral", "--listen", "mqtt://127.0.0.1:0"])
+        Self::start_kept(&[&["--ephemeral"], more].concat())
+    }
+
+    /// Starts a broker with a store, which the arguments name. `DUNLIN_KILL_PROGRAM` may name another
+    /// program than the one built here.
+    pub(crate) fn start_kept(more: &[&str]) -> Self {
+        let built = env!("CARGO_BIN_EXE_dunlin").into();
+        let mut child = Command::new(std::env::var_os("DUNLIN_KILL_PROGRAM").unwrap_or(built))
+            .args(["serve", "--listen", "mqtt://127.0.0.1:0"])
             .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -56,6 +63,12 @@ impl Broker {
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    /// Kills it as kill -9 does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
     }
 
     /// Sends SIGTERM and waits for the end.
