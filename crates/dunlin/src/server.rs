@@ -85,7 +85,7 @@ impl Server {
         let workers = config.workers.count().get().min(WORKERS_MAX);
         let seed = random()?;
         // Behind the listeners: whoever runs two brokers by mistake is told of the port.
-        let (storage, opened) = store::open(&config.store)?;
+        let (storage, opened) = store::open(config)?;
         let shared = Arc::new(Shared {
             broker: Broker::new(core_settings(config), auth.access(), storage, seed),
             store: opened.store,

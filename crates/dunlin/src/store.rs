@@ -10,11 +10,14 @@ use dunlin_core::storage::{MemoryStorage, Storage, StorageFault};
 use dunlin_store::{OpenError, Report, Store};
 use tracing::{debug, error, info, warn};
 
-use crate::config::StoreConfig;
+use crate::config::{Config, StoreConfig};
 use crate::error::StartError;
 
 /// Appends that may wait for the disk before a rewriting pauses: it must not be in the way of clients.
 const REWRITE_WAITING_MAX: u64 = 1024;
+
+/// The longest file of the log.
+const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// Damages that the log of the broker names one by one.
 const DAMAGES_SAID_MAX: usize = 10;
@@ -26,13 +29,19 @@ const REWRITE_PAUSE: Duration = Duration::from_millis(5);
 const REWRITE_LOOK: Duration = Duration::from_secs(1);
 
 /// Opens what the configuration says, and gives what was kept in it.
-pub(crate) fn open(config: &StoreConfig) -> Result<(Arc<dyn Storage>, Opened), StartError> {
-    let StoreConfig::Directory(directory) = config else {
+pub(crate) fn open(config: &Config) -> Result<(Arc<dyn Storage>, Opened), StartError> {
+    let StoreConfig::Directory(directory) = &config.store else {
         return Ok((Arc::new(MemoryStorage), Opened::default()));
     };
     let mut recovery = Recovery::default();
     let started = Instant::now();
-    let settings = dunlin_store::Settings::default();
+    let rewrite_bytes_min = config.durability.rewrite_bytes_min;
+    let settings = dunlin_store::Settings {
+        // A rewriting frees whole segments.
+        segment_bytes: (rewrite_bytes_min / 4).min(SEGMENT_BYTES_MAX),
+        rewrite_bytes_min,
+        ..dunlin_store::Settings::default()
+    };
     let opened = Store::open(directory, &settings, &mut |record| recovery.read(&record));
     let (store, report) = opened.map_err(|source| StartError::Store {
         directory: directory.clone(),

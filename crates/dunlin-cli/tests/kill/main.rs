@@ -158,9 +158,7 @@ fn start(directory: &Path, more: &[&str]) -> Broker {
         "session.queue_bytes_max=4000000000",
         // So short that it is written anew all the time.
         "--set",
-        "store.segment_bytes=1048576",
-        "--set",
-        "store.rewrite_bytes_min=2097152",
+        "store.rewrite_bytes_min=4194304",
         "--set",
         "will.grace_period_s=1",
     ];

@@ -105,13 +105,13 @@ impl Broker {
     /// # Errors
     /// [`StorageFault`]; nothing changed.
     pub fn begin_rewrite(&self, number: u64) -> Result<Rewrite, StorageFault> {
-        let next_session = self.sessions.next_number();
-        let next_sequence = self.next_sequence();
         self.keep(&[Record::RewriteBegun {
             number,
-            next_session,
-            next_sequence,
+            next_session: self.sessions.next_number(),
+            next_sequence: self.next_sequence(),
         }])?;
+        // Whatever has a higher number than this is appended behind the beginning.
+        let next_sequence = self.next_sequence();
         self.rewritten_before.store(next_sequence, Ordering::SeqCst);
         let epoch = self.outstandings.epoch.fetch_add(1, Ordering::SeqCst);
         Ok(Rewrite {

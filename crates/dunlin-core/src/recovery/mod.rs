@@ -16,6 +16,7 @@ use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
 
 pub use restore::Recovered;
 
+use crate::id::SessionNumber;
 use crate::message::Message;
 use crate::storage::{
     PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
@@ -36,11 +37,16 @@ pub struct Recovery {
     wills: BTreeMap<(u64, u64), KeptWill>,
     next_session: u64,
     next_sequence: u64,
+    /// Counts the rewritings that began.
+    rewritings: u64,
 }
 
 /// A session.
 #[derive(Clone, Debug, Default)]
 struct Kept {
+    /// Whether a record says what it is; others may come before that one while everything is written
+    /// again.
+    is_known: bool,
     client_id: Box<str>,
     is_connected: bool,
     expiry_interval: Option<Duration>,
@@ -52,7 +58,8 @@ struct Kept {
     /// What waits, by sequence number.
     queue: BTreeMap<u64, Entry>,
     in_flight: BTreeMap<u64, Sending>,
-    received: BTreeSet<PacketIdentifier>,
+    /// With the rewriting that it was read in.
+    received: BTreeMap<PacketIdentifier, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +86,8 @@ struct Entry {
     retain: bool,
     identifiers: Box<[NonZeroU32]>,
     group: Option<Box<str>>,
+    /// The rewriting that it was read in.
+    rewriting: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -178,31 +187,23 @@ impl Recovery {
                 session,
                 sequence,
                 send,
-            } => {
-                if let Some(kept) = self.sessions.get_mut(&session.as_u64())
-                    && let Some(entry) = kept.queue.remove(sequence)
-                {
-                    kept.send(*send, *sequence, Some(entry), &mut self.messages);
+            } => self.with_session(*session, |kept, messages| {
+                if let Some(entry) = kept.queue.remove(sequence) {
+                    kept.send(*send, *sequence, Some(entry), messages);
                 }
-            }
-            Record::Released { session, send } => {
-                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
-                    kept.send(*send, 0, None, &mut self.messages);
+            }),
+            Record::Released { session, send } => self.with_session(*session, |kept, messages| {
+                kept.send(*send, 0, None, messages);
+            }),
+            Record::Completed { session, send } => self.with_session(*session, |kept, messages| {
+                if let Some(sending) = kept.in_flight.remove(send) {
+                    sending.release(messages);
                 }
-            }
-            Record::Completed { session, send } => {
-                if let Some(kept) = self.sessions.get_mut(&session.as_u64())
-                    && let Some(sending) = kept.in_flight.remove(send)
-                {
-                    sending.release(&mut self.messages);
-                }
-            }
-            Record::Done { session, sequence } => self.read_done(session.as_u64(), *sequence),
-            Record::Freed { session, packet_id } => {
-                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
-                    kept.received.remove(packet_id);
-                }
-            }
+            }),
+            Record::Done { session, sequence } => self.read_done(*session, *sequence),
+            Record::Freed { session, packet_id } => self.with_session(*session, |kept, _| {
+                kept.received.remove(packet_id);
+            }),
             Record::Page(page) => self.read_page(page),
             Record::NotRetained { sequence } => self.read_not_retained(*sequence),
             Record::RewriteBegun {
@@ -211,13 +212,43 @@ impl Recovery {
                 ..
             } => {
                 self.messages.is_rewriting = true;
+                self.rewritings += 1;
                 self.next_session = self.next_session.max(*next_session);
                 self.next_sequence = self.next_sequence.max(*next_sequence);
             }
             Record::RewriteDone { .. } => {
                 self.messages.is_rewriting = false;
+                self.forget_unknown();
                 self.messages.sweep();
             }
+        }
+    }
+
+    /// Does something to a session; while everything is written again also to one that is still to
+    /// come.
+    fn with_session(
+        &mut self,
+        session: SessionNumber,
+        what: impl FnOnce(&mut Kept, &mut Messages),
+    ) {
+        let number = session.as_u64();
+        if self.messages.is_rewriting && session != SessionNumber::NONE {
+            self.sessions.entry(number).or_default();
+        }
+        if let Some(kept) = self.sessions.get_mut(&number) {
+            what(kept, &mut self.messages);
+        }
+    }
+
+    /// Sessions that were named and did not come are none; what they have of shared subscriptions
+    /// waits for those.
+    fn forget_unknown(&mut self) {
+        let unknown: Vec<_> = self.sessions.extract_if(|_, kept| !kept.is_known).collect();
+        for (number, mut kept) in unknown {
+            for (sequence, entry) in kept.take_movable() {
+                self.wait(sequence, entry, number);
+            }
+            kept.release(&mut self.messages);
         }
     }
 
@@ -226,13 +257,28 @@ impl Recovery {
         self.next_session = self.next_session.max(number + 1);
         let kept = self.sessions.entry(number).or_default();
         if head.is_whole {
-            std::mem::take(kept).release(&mut self.messages);
+            let mut before = std::mem::take(kept);
+            if self.messages.is_rewriting {
+                // What was appended since the rewriting began may not have reached the session when it
+                // was written: it had to be durable first. The log has all that became of it.
+                let is_new = |rewriting: u64| rewriting == self.rewritings;
+                kept.queue = before
+                    .queue
+                    .extract_if(.., |_, it| is_new(it.rewriting))
+                    .collect();
+                kept.received = before
+                    .received
+                    .extract_if(.., |_, it| is_new(*it))
+                    .collect();
+            }
+            before.release(&mut self.messages);
         }
         let will = head.will.as_ref();
         let will = will.map(|will| KeptWill::new(head.client_id, will));
         if let Some(will) = &will {
             self.next_sequence = self.next_sequence.max(will.message.sequence() + 1);
         }
+        kept.is_known = true;
         kept.client_id = head.client_id.into();
         kept.is_connected = head.is_connected;
         kept.expiry_interval = head.expiry_interval;
@@ -280,10 +326,11 @@ impl Recovery {
     }
 
     fn read_publish(&mut self, publish: &PublishRecord<'_>) {
-        if let Some((session, packet_id)) = publish.received
-            && let Some(kept) = self.sessions.get_mut(&session.as_u64())
-        {
-            kept.received.insert(packet_id);
+        if let Some((session, packet_id)) = publish.received {
+            let rewriting = self.rewritings;
+            self.with_session(session, |kept, _| {
+                kept.received.insert(packet_id, rewriting);
+            });
         }
         if let Some((session, number)) = publish.will_of {
             self.forget_will(session.as_u64(), number);
@@ -298,11 +345,15 @@ impl Recovery {
             self.retain(message);
         }
         for receiver in publish.receivers {
+            let entry = Entry::new(receiver, self.rewritings);
             let number = receiver.session.as_u64();
-            if let Some(kept) = self.sessions.get_mut(&number) {
-                kept.queue(sequence, receiver, &mut self.messages);
-            } else if receiver.group.is_some() && self.messages.claim(sequence) {
-                self.wait(sequence, receiver.into(), number);
+            let is_new = receiver.group.is_none();
+            if is_new || self.sessions.contains_key(&number) {
+                self.with_session(receiver.session, |kept, messages| {
+                    kept.queue(sequence, entry, messages);
+                });
+            } else if self.messages.claim(sequence) {
+                self.wait(sequence, entry, number);
             }
         }
         // One without receivers is named by what follows.
@@ -352,9 +403,10 @@ impl Recovery {
 
     fn read_given(&mut self, sequence: u64, receiver: &Receiver<'_>) {
         let number = receiver.session.as_u64();
-        if let Some(kept) = self.sessions.get_mut(&number) {
-            kept.queue(sequence, receiver, &mut self.messages);
-        }
+        let entry = Entry::new(receiver, self.rewritings);
+        self.with_session(receiver.session, |kept, messages| {
+            kept.queue(sequence, entry, messages);
+        });
         let Some(group) = receiver.group else {
             return;
         };
@@ -369,11 +421,17 @@ impl Recovery {
         }
     }
 
-    fn read_done(&mut self, number: u64, sequence: u64) {
-        if let Some(kept) = self.sessions.get_mut(&number) {
+    fn read_done(&mut self, session: SessionNumber, sequence: u64) {
+        let number = session.as_u64();
+        let mut is_done = false;
+        self.with_session(session, |kept, messages| {
+            is_done = kept.is_known;
             if kept.done(sequence) {
-                self.messages.release(sequence);
+                is_done = true;
+                messages.release(sequence);
             }
+        });
+        if is_done {
             return;
         }
         let of_message = (sequence, Box::from(""))..(sequence + 1, Box::from(""));
@@ -400,9 +458,9 @@ impl Recovery {
 }
 
 impl Kept {
-    fn queue(&mut self, sequence: u64, receiver: &Receiver<'_>, messages: &mut Messages) {
+    fn queue(&mut self, sequence: u64, entry: Entry, messages: &mut Messages) {
         if !self.queue.contains_key(&sequence) && messages.claim(sequence) {
-            self.queue.insert(sequence, receiver.into());
+            self.queue.insert(sequence, entry);
         }
     }
 
@@ -478,9 +536,10 @@ impl KeptWill {
     }
 }
 
-impl From<&Receiver<'_>> for Entry {
-    fn from(receiver: &Receiver<'_>) -> Self {
+impl Entry {
+    fn new(receiver: &Receiver<'_>, rewriting: u64) -> Self {
         Self {
+            rewriting,
             qos: receiver.qos,
             retain: receiver.retain,
             identifiers: receiver.identifiers.into(),

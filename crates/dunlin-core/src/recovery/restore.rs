@@ -44,6 +44,7 @@ impl Broker {
     pub fn recover(&self, context: &mut Occasion<'_>, mut recovery: Recovery) -> Recovered {
         self.raise_numbers(recovery.next_session, recovery.next_sequence);
         recovery.messages.is_rewriting = false;
+        recovery.forget_unknown();
         let mut recovered = Recovered {
             wills: recovery.wills.len(),
             ..Recovered::default()
@@ -177,7 +178,7 @@ impl Broker {
         kept: &Kept,
         messages: &Messages,
     ) {
-        for &packet_id in &kept.received {
+        for &packet_id in kept.received.keys() {
             state.received.insert(packet_id);
         }
         for (&send, sending) in &kept.in_flight {

@@ -455,6 +455,19 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "store.rewrite_bytes_min",
+        kind: Kind::Integer {
+            min: 1 << 22,
+            max: 1 << 40,
+        },
+        default: "268435456",
+        unit: "bytes",
+        reloadable: false,
+        doc: "What is still needed of the store's files is written anew, and the rest deleted, once they \
+              are longer than this and than three times what was needed the last time.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "store.exit_on_failure",
         default: "false",
         reloadable: false,

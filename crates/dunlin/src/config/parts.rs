@@ -97,6 +97,8 @@ pub struct DurabilityConfig {
     pub usual: Durability,
     /// For the messages of some topics; the first entry that matches a topic counts.
     pub topics: Vec<TopicDurability>,
+    /// Files of fewer bytes together are not written anew.
+    pub rewrite_bytes_min: u64,
     /// Whether the broker ends when it cannot write any more.
     pub exit_on_failure: bool,
 }
@@ -127,6 +129,7 @@ impl DurabilityConfig {
         Self {
             usual: take(settings, "store.durability"),
             topics: take(settings, "store.durability_by_topic"),
+            rewrite_bytes_min: take(settings, "store.rewrite_bytes_min"),
             exit_on_failure: take(settings, "store.exit_on_failure"),
         }
     }

@@ -11,7 +11,7 @@ use dunlin_codec::{DecodeError, Packet, ProtocolVersion, decode};
 use super::client::Client;
 use super::log::{Commits, TestLog};
 use super::{AccessRules, Authenticator};
-use crate::broker::{Broker, Committed, Forwarded, Origin, Progress, PublishPlan};
+use crate::broker::{Broker, Committed, Forwarded, Origin, Progress, PublishPlan, Rewrite};
 use crate::connection::Connection;
 use crate::error::Refusal;
 use crate::id::ConnectionId;
@@ -121,6 +121,7 @@ pub(crate) struct World {
     settings: Settings,
     seed: u64,
     rewritings: u64,
+    rewrite: Option<Rewrite>,
     workers: [Worker; 2],
     peers: BTreeMap<ConnectionId, Peer>,
     pending: VecDeque<Pending>,
@@ -146,6 +147,7 @@ impl World {
             settings,
             seed,
             rewritings: 0,
+            rewrite: None,
             now: Time::from_millis(1_000_000_000),
             access,
             authenticator: Authenticator::default(),
@@ -466,11 +468,25 @@ impl World {
         self.settle_news();
     }
 
-    /// Writes everything that is needed again; the store forgets all else.
-    pub(crate) fn rewrite(&mut self) {
+    /// Begins to write everything that is needed again.
+    pub(crate) fn begin_rewrite(&mut self) {
         self.rewritings += 1;
-        let mut rewrite = self.broker.begin_rewrite(self.rewritings).unwrap();
-        while let Progress::More = self.broker.rewrite(&mut rewrite).unwrap() {}
+        self.rewrite = Some(self.broker.begin_rewrite(self.rewritings).unwrap());
+    }
+
+    /// Writes the rest of it, or all; the store forgets what is older.
+    pub(crate) fn rewrite(&mut self) {
+        if self.rewrite.is_none() {
+            self.begin_rewrite();
+        }
+        let mut rewrite = self.rewrite.take().unwrap();
+        loop {
+            match self.broker.rewrite(&mut rewrite).unwrap() {
+                Progress::More => {}
+                Progress::Waiting => panic!("publishes from before wait for the store"),
+                Progress::Done(_) => return,
+            }
+        }
     }
 
     /// Writes what this connection has to send, and passes on all news.

@@ -162,6 +162,10 @@ impl Runner {
                 self.world().restart();
                 return Ok(());
             }
+            ("rewrite", _) if rest == "begun" => {
+                self.world().begin_rewrite();
+                return Ok(());
+            }
             ("rewrite", _) => {
                 self.world().rewrite();
                 return Ok(());
