@@ -181,8 +181,8 @@ pub struct QueueSettings {
 impl Default for QueueSettings {
     fn default() -> Self {
         Self {
-            messages_max: 1000,
-            bytes_max: 8 * 1024 * 1024,
+            messages_max: 100_000,
+            bytes_max: 16 * 1024 * 1024,
             policy: QueuePolicy::DropOldest,
             offline_qos_min: QoS::AtLeastOnce,
             priorities: Vec::new(),

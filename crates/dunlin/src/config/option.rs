@@ -729,7 +729,7 @@ pub static OPTIONS: &[OptionRecord] = &[
             min: 1,
             max: 100_000_000,
         },
-        default: "1000",
+        default: "100000",
         unit: "messages",
         doc: "How many messages one session's queue holds while its client is away or slow.",
         ..RECORD
@@ -740,7 +740,7 @@ pub static OPTIONS: &[OptionRecord] = &[
             min: 1024,
             max: U32_MAX,
         },
-        default: "8388608",
+        default: "16777216",
         unit: "bytes",
         doc: "How much one session's queue holds; a single message above it is never queued.",
         ..RECORD
