@@ -10,6 +10,7 @@ mod connection;
 mod error;
 pub mod explain;
 mod files;
+mod http;
 mod listener;
 mod peer;
 mod publish;

@@ -6,7 +6,10 @@
 mod access;
 pub(crate) mod acl_file;
 mod chain;
+mod claimed_rules;
 mod hash;
+mod http;
+mod jwt;
 #[cfg(test)]
 mod mutate;
 mod password_file;
@@ -26,8 +29,11 @@ pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, V
 use crate::config::{AccessConfig, Config};
 use crate::error::StartError;
 use crate::files::Reload;
+use crate::http::HttpClient;
 use access::AccessRules;
 use chain::Chain;
+use http::HttpServer;
+use jwt::Tokens;
 use passwords::Passwords;
 use pool::Pool;
 
@@ -51,6 +57,12 @@ impl Auth {
         let access = Arc::new(access);
         let mut files: Vec<Arc<dyn Reload>> = vec![Arc::clone(&access) as _];
         let mut links: Vec<Box<dyn Authenticator>> = first.into_iter().collect();
+        // Tokens are known by their form; passwords are not.
+        if !config.auth.jwt.is_empty() {
+            let tokens = Tokens::open(&config.auth).map_err(StartError::Auth)?;
+            files.append(&mut tokens.sources());
+            links.push(Box::new(tokens));
+        }
         if let Some(path) = &config.auth.password_file {
             // Each check takes one core and memory; the others are for messages.
             let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -59,6 +71,12 @@ impl Auth {
             let passwords = Passwords::open(path.clone(), pool).map_err(StartError::Auth)?;
             files.push(Arc::clone(&passwords) as _);
             links.push(Box::new(passwords));
+        }
+        for http in &config.auth.http {
+            let client = HttpClient::new(config.auth.timeout, http.ca_file.as_deref());
+            let client = client.map_err(StartError::Auth)?;
+            let server = HttpServer::new(client, http).map_err(StartError::Worker)?;
+            links.push(Box::new(server));
         }
         Ok(Self {
             chain: Chain::new(links, config.auth.timeout),

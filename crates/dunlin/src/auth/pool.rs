@@ -41,6 +41,14 @@ impl Pool {
         })
     }
 
+    /// Has something done for which nobody waits.
+    pub(crate) fn put(&self, work: impl FnOnce() + Send + 'static) -> Result<(), NotDone> {
+        match self.jobs.as_ref().map(|jobs| jobs.try_send(Box::new(work))) {
+            Some(Ok(())) => Ok(()),
+            None | Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) => Err(NotDone),
+        }
+    }
+
     /// Has something done on one of the threads. It is not begun if nobody waits for it any more.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
@@ -53,10 +61,8 @@ impl Pool {
                 let _ = sender.send(work());
             }
         });
-        match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-            Some(Ok(())) => result.await.map_err(|_| NotDone),
-            None | Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) => Err(NotDone),
-        }
+        self.put(job)?;
+        result.await.map_err(|_| NotDone)
     }
 }
 

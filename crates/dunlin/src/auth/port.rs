@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use dunlin_codec::ReasonCode;
 use dunlin_core::input::{Attempt, Grant};
+use dunlin_core::time::Time;
 
 use crate::peer::Peer;
 
@@ -30,6 +31,8 @@ pub type Deciding<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 pub struct Caller {
     /// What the transport knows of it.
     pub peer: Peer,
+    /// When it asks.
+    pub now: Time,
     /// Whether the listener lets clients in that show no credential.
     pub allow_anonymous: bool,
 }

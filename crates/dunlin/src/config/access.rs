@@ -1,7 +1,6 @@
-//! Who may connect, and what they may do.
+//! What clients may do.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use dunlin_codec::QoS;
 use dunlin_core::access::{
@@ -9,38 +8,10 @@ use dunlin_core::access::{
 };
 
 use super::error::Source;
-use super::extract::{FromValue, seconds, take};
+use super::extract::{FromValue, take};
 use super::filter::TopicFilterBuf;
 use super::value::{Settings, Value};
 use super::words::{DeniedPublish, Permission, Revoked, RuleAction, RuleRetain};
-
-/// Who may connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AuthConfig {
-    /// Whether clients without a credential may connect on every listener. What holds for one
-    /// listener is in [`ListenerConfig::allow_anonymous`](super::ListenerConfig::allow_anonymous).
-    pub allow_anonymous: bool,
-    /// User names and hashes of passwords.
-    pub password_file: Option<PathBuf>,
-    /// How long the decision about one client may take.
-    pub timeout: Duration,
-}
-
-impl AuthConfig {
-    pub(super) fn from_settings(settings: &Settings) -> Self {
-        Self {
-            allow_anonymous: take(settings, "auth.allow_anonymous"),
-            password_file: take(settings, "auth.password_file"),
-            timeout: seconds(settings, "auth.timeout_s"),
-        }
-    }
-
-    /// Whether there is a way to tell who a client is.
-    pub fn is_configured(&self) -> bool {
-        self.password_file.is_some()
-    }
-}
 
 /// What clients may do.
 #[derive(Clone, Debug, PartialEq, Eq)]

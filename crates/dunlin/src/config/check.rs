@@ -8,6 +8,37 @@ use super::{AuthConfig, Bind, ListenerConfig};
 
 /// Checks the settings together; each is allowed by itself.
 pub(super) fn together(raw: &mut Raw) {
+    listeners(raw);
+    authentication(raw);
+}
+
+/// Each issuer of tokens needs a key, and each server a URL: without it nobody could be let in.
+fn authentication(raw: &mut Raw) {
+    let auth = AuthConfig::from_settings(&raw.settings);
+    let without_key = auth.jwt.iter().map(|issuer| !issuer.has_keys()).collect();
+    let what = "auth.jwt has no key: name one with secret_file, key_files or jwks_url";
+    refuse_items(raw, "auth.jwt", without_key, what);
+    let without_url = auth.http.iter().map(|http| http.url.is_empty()).collect();
+    refuse_items(raw, "auth.http", without_url, "auth.http.url is empty");
+}
+
+/// Refuses the items of a list that are marked.
+fn refuse_items(raw: &mut Raw, path: &'static str, is_wrong: Vec<bool>, what: &str) {
+    let Some(Setting {
+        value: Value::List(items),
+        ..
+    }) = raw.settings.get(path).cloned()
+    else {
+        return;
+    };
+    for (item, is_wrong) in items.into_iter().zip(is_wrong) {
+        if is_wrong {
+            raw.problem(item.source, what.to_owned());
+        }
+    }
+}
+
+fn listeners(raw: &mut Raw) {
     let Some(Setting {
         value: Value::List(items),
         source,

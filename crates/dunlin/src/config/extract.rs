@@ -122,6 +122,14 @@ impl FromValue for String {
     }
 }
 
+/// `None` for an empty text.
+impl FromValue for Option<String> {
+    fn from_value(value: &Value) -> Option<Self> {
+        let text = String::from_value(value)?;
+        Some((!text.is_empty()).then_some(text))
+    }
+}
+
 impl FromValue for Bind {
     fn from_value(value: &Value) -> Option<Self> {
         match value {

@@ -20,6 +20,10 @@ pub enum Kind {
     File,
     /// A text that can be a part of a topic name.
     Text,
+    /// A text that a token holds; empty is none.
+    Claim,
+    /// The URL of a server that speaks HTTP; empty is none.
+    HttpUrl,
     /// A name of users or clients, where `*` stands for any text.
     Name,
     /// The addresses that begin with the same bits.
@@ -72,6 +76,8 @@ impl Kind {
             }
             Self::Directory => "the path of a directory".to_owned(),
             Self::File => "the path of a file".to_owned(),
+            Self::Claim => "a text".to_owned(),
+            Self::HttpUrl => "a URL such as \"https://auth.example/mqtt\"".to_owned(),
             Self::Name => "a name, where * stands for any text".to_owned(),
             Self::Network => "a network such as \"10.0.0.0/8\", or an address".to_owned(),
             Self::Text => "a text without +, # or U+0000".to_owned(),
@@ -111,6 +117,8 @@ impl Kind {
             Self::Word(_)
                 | Self::Directory
                 | Self::File
+                | Self::Claim
+                | Self::HttpUrl
                 | Self::Name
                 | Self::Network
                 | Self::Text

@@ -24,6 +24,7 @@
 //! ```
 
 mod access;
+mod auth;
 mod bind;
 mod check;
 mod document;
@@ -41,7 +42,8 @@ mod words;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use access::{AccessConfig, AuthConfig};
+pub use access::AccessConfig;
+pub use auth::{AuthConfig, HttpAuthConfig, JwtConfig};
 pub use bind::{Bind, BindError};
 pub use document::{UnknownPath, default_file, explain, reference};
 pub use error::{ConfigError, Problem, Source};

@@ -310,6 +310,119 @@ const RECORD: OptionRecord = OptionRecord {
     doc: "",
 };
 
+/// The keys of `[[auth.jwt]]`.
+const JWT_FIELDS: &[Field] = &[
+    Field {
+        name: "secret_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "The secret of tokens signed with HS256, HS384 or HS512: 32 bytes at least; a change of the \
+              file holds at once.",
+    },
+    Field {
+        name: "key_files",
+        kind: Kind::List {
+            of: &Kind::File,
+            items_max: 64,
+            example: "[\"issuer.pem\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "Public keys (RSA, P-256, P-384, Ed25519), each file a PEM or a JSON Web Key (Set); a change \
+              of a file holds at once.",
+    },
+    Field {
+        name: "jwks_url",
+        kind: Kind::HttpUrl,
+        default: Some("\"\""),
+        unit: "",
+        doc: "Where public keys are published as a JSON Web Key Set: they are fetched every five minutes, \
+              and when a token names one that is missing.",
+    },
+    Field {
+        name: "ca_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "The authorities, in PEM, that its server is verified with; without it those that the system \
+              trusts.",
+    },
+    Field {
+        name: "issuer",
+        kind: Kind::Claim,
+        default: Some("\"\""),
+        unit: "",
+        doc: "What the claim iss must be; empty for anything.",
+    },
+    Field {
+        name: "audience",
+        kind: Kind::Claim,
+        default: Some("\"\""),
+        unit: "",
+        doc: "What the claim aud must be or hold; empty for anything.",
+    },
+    Field {
+        name: "user_claim",
+        kind: Kind::Claim,
+        default: Some("\"sub\""),
+        unit: "",
+        doc: "The claim that is the user name, whatever CONNECT says.",
+    },
+    Field {
+        name: "client_claim",
+        kind: Kind::Claim,
+        default: Some("\"\""),
+        unit: "",
+        doc: "The claim that must be the client identifier; empty for none.",
+    },
+    Field {
+        name: "access_claim",
+        kind: Kind::Claim,
+        default: Some("\"acl\""),
+        unit: "",
+        doc: "The claim that holds access rules, which are asked before those of the broker: \
+              { \"pub\": [\"a/%c\"], \"sub\": [\"b/#\"], \"all\": [] }; empty for none.",
+    },
+];
+
+/// The keys of `[[auth.http]]`.
+const HTTP_AUTH_FIELDS: &[Field] = &[
+    Field {
+        name: "url",
+        kind: Kind::HttpUrl,
+        default: None,
+        unit: "",
+        doc: "Where it is sent a POST with the JSON clientid, username, password, peerhost and protocol; it \
+              answers 204, or 200 with a result of allow, deny or ignore and optionally acl and expire_at.",
+    },
+    Field {
+        name: "requests_max",
+        kind: Kind::Integer { min: 1, max: 256 },
+        default: Some("16"),
+        unit: "",
+        doc: "How many requests it gets at once; others wait.",
+    },
+    Field {
+        name: "cache_s",
+        kind: Kind::Integer {
+            min: 0,
+            max: 86_400,
+        },
+        default: Some("60"),
+        unit: "seconds",
+        doc: "How long an answer that lets a client in holds for the same client, user and password.",
+    },
+    Field {
+        name: "ca_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "The authorities, in PEM, that it is verified with; without it those that the system \
+              trusts.",
+    },
+];
+
 /// Every option, in the order of documents: first those of no section, then section by section.
 pub static OPTIONS: &[OptionRecord] = &[
     OptionRecord {
@@ -353,6 +466,31 @@ pub static OPTIONS: &[OptionRecord] = &[
         reloadable: false,
         doc: "User names and hashes of passwords, as `dunlin passwd` and mosquitto_passwd write \
               them; a change of the file holds at once.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "auth.jwt",
+        kind: Kind::List {
+            of: &Kind::Table(JWT_FIELDS),
+            items_max: 16,
+            example: "[{ key_files = [\"issuer.pem\"] }]",
+        },
+        default: "[]",
+        reloadable: false,
+        doc: "Those who issue JSON Web Tokens, which clients show as their password.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "auth.http",
+        kind: Kind::List {
+            of: &Kind::Table(HTTP_AUTH_FIELDS),
+            items_max: 16,
+            example: "[{ url = \"https://auth.example/mqtt\" }]",
+        },
+        default: "[]",
+        reloadable: false,
+        doc: "Servers that decide who a client is, asked one after the other behind all that is \
+              decided here.",
         ..RECORD
     },
     OptionRecord {

@@ -328,6 +328,9 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
             Err("the text holds no +, # or U+0000".to_owned())
         }
         Kind::Text => Ok(Value::Text(text.to_owned())),
+        Kind::Claim if text.contains('\0') => Err("the text holds no U+0000".to_owned()),
+        Kind::HttpUrl if !is_http_url(text) => Err(format!("expected {}", kind.expected())),
+        Kind::Claim | Kind::HttpUrl => Ok(Value::Text(text.to_owned())),
         Kind::Name if text.is_empty() => Err("a name is not empty".to_owned()),
         Kind::Name => Ok(Value::Text(text.to_owned())),
         Kind::Network => Network::parse(text)
@@ -336,6 +339,15 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
         _ if text.contains('\0') => Err("a path holds no U+0000".to_owned()),
         _ => Ok(Value::Path(text.to_owned())),
     }
+}
+
+/// Whether it has a scheme of HTTP and a host, or is empty.
+fn is_http_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://");
+    let rest = rest.or_else(|| text.strip_prefix("http://"));
+    let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':', '?']));
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    text.is_empty() || (has_host && is_visible)
 }
 
 /// Checks a topic filter, and that it is shared if and only if its kind says so.

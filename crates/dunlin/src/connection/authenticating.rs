@@ -59,8 +59,9 @@ impl Inner {
             Exchange::default()
         };
         let shared = Arc::clone(&worker.shared);
-        let mut deciding = Box::pin(decide(shared, attempt, connection.caller(), exchange));
         let now = worker.now();
+        let caller = connection.caller(now);
+        let mut deciding = Box::pin(decide(shared, attempt, caller, exchange));
         match deciding
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))

@@ -107,8 +107,9 @@ impl Connection {
     }
 
     /// Where it came from, for whoever decides who it is.
-    pub(super) fn caller(&self) -> Caller {
+    pub(super) fn caller(&self, now: Time) -> Caller {
         Caller {
+            now,
             peer: Peer { address: self.peer },
             allow_anonymous: self.listener.allow_anonymous,
         }

@@ -1,8 +1,15 @@
 //! Who is let in.
 
-use dunlin_client::codec::{Connect, Packet, ProtocolVersion, ReasonCode};
+use std::time::SystemTime;
 
-use super::{House, V5, connack, connect_fields, disconnected, log_in, nothing_waits};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dunlin_client::codec::{Connect, Packet, ProtocolVersion, ReasonCode};
+use ring::hmac;
+
+use super::{
+    House, V5, connack, connect_fields, disconnected, log_in, nothing_waits, publish, subscribe,
+};
 
 #[tokio::test]
 async fn the_right_password_lets_in_and_nothing_else_does() {
@@ -111,4 +118,66 @@ async fn info_log_unknown_users_and_wrong_passwords_are_answered_alike() {
         codes.push(log_in(&mut peer, "a", V5, user, b"wrong").await);
     }
     assert_eq!(codes[0], codes[1]);
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token of HS256.
+fn token(payload: &str) -> String {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let message = format!(
+        "{}.{}",
+        encode(br#"{"alg":"HS256"}"#),
+        encode(payload.as_bytes())
+    );
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", encode(tag.as_ref()))
+}
+
+/// A broker that believes tokens made with the secret; the folder has the file.
+fn house_of_tokens() -> (House, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, SECRET).unwrap();
+    let more = format!("[[auth.jwt]]\nsecret_file = {path:?}\n");
+    (House::new(None, &more), folder)
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_its_token_expires() {
+    let (house, _folder) = house_of_tokens();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let soon = now.unwrap().as_secs_f64() + 1.0;
+    let token = token(&format!(r#"{{"sub":"eve","exp":{soon}}}"#));
+    for version in [ProtocolVersion::V311, V5] {
+        let mut eve = house.open(version).await;
+        let code = log_in(&mut eve, "e", version, "x", token.as_bytes()).await;
+        if code != ReasonCode::Success {
+            // The machine was so slow that the second was over before.
+            assert_eq!(code, ReasonCode::BadUserNameOrPassword);
+        } else if version == V5 {
+            let code = disconnected(&mut eve).await;
+            assert_eq!(code, ReasonCode::NotAuthorized);
+        }
+        eve.expect_close().await.unwrap();
+    }
+    // Passwords are as good as ever.
+    house.client("a", "ada", V5).await;
+}
+
+#[tokio::test]
+async fn rules_in_a_token_hold_for_its_client_alone() {
+    let (house, _folder) = house_of_tokens();
+    let token = token(r#"{"sub":"eve","acl":{"pub":["of/%u/%c"]}}"#);
+    let mut eve = house.open(V5).await;
+    let code = log_in(&mut eve, "e", V5, "x", token.as_bytes()).await;
+    assert_eq!(code, ReasonCode::Success);
+    let nobody = ReasonCode::NoMatchingSubscribers;
+    let denied = ReasonCode::NotAuthorized;
+    assert_eq!(publish(&mut eve, "of/eve/e", "1").await, nobody);
+    assert_eq!(publish(&mut eve, "of/eve/f", "1").await, denied);
+    assert_eq!(subscribe(&mut eve, "of/eve/e").await, denied);
+    let mut ada = house.client("a", "ada", V5).await;
+    assert_eq!(publish(&mut ada, "of/eve/f", "1").await, nobody);
 }

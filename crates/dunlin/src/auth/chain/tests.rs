@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use dunlin_codec::{ProtocolVersion, ReasonCode};
 use dunlin_core::input::{Attempt, AuthenticationStep, Secret};
+use dunlin_core::time::Time;
 
 use super::*;
 use crate::auth::Deciding;
@@ -44,6 +45,7 @@ async fn refusal(
 ) -> Option<ReasonCode> {
     let chain = Chain::new(links, Duration::from_millis(20));
     let caller = Caller {
+        now: Time::ZERO,
         peer: crate::peer::Peer::default(),
         allow_anonymous: anonymous,
     };
