@@ -1,5 +1,8 @@
 //! Frames: what one append leaves in a segment, whole or not at all.
 
+/// In the length of a body: that everything before the frame was synced when it was written.
+const AFTER_SYNC: u32 = 1 << 31;
+
 /// How long a frame's header is.
 pub(crate) const HEADER_BYTES: usize = 20;
 
@@ -12,6 +15,9 @@ const PLACES_AHEAD_MAX: u64 = 1 << 40;
 pub(crate) struct FrameHeader {
     /// Bytes of the body. A frame without any says that the log was closed behind this place.
     pub(crate) length: u32,
+    /// Whether everything before it was synced when it was written: what is missing there was lost,
+    /// and not only torn by a stop.
+    pub(crate) is_after_sync: bool,
     /// Of the body.
     pub(crate) checksum: u32,
     /// The number of the append.
@@ -30,20 +36,28 @@ impl FrameHeader {
     }
 
     fn fields(&self) -> [u8; HEADER_BYTES - 4] {
-        let low = u64::from(self.length) | u64::from(self.checksum) << 32;
+        let flag = if self.is_after_sync { AFTER_SYNC } else { 0 };
+        let low = u64::from(self.length | flag) | u64::from(self.checksum) << 32;
         (u128::from(low) | u128::from(self.place) << 64).to_le_bytes()
+    }
+
+    /// What the fields of a header say.
+    fn parse(fields: &[u8; HEADER_BYTES - 4]) -> Option<Self> {
+        let (length, others) = fields.split_first_chunk()?;
+        let (checksum, place) = others.split_first_chunk()?;
+        let length = u32::from_le_bytes(*length);
+        Some(Self {
+            length: length & !AFTER_SYNC,
+            is_after_sync: length & AFTER_SYNC != 0,
+            checksum: u32::from_le_bytes(*checksum),
+            place: u64::from_le_bytes(*place.first_chunk()?),
+        })
     }
 
     /// The header that `bytes` begins with, if there is one of a frame that can come after `last_place`.
     fn decode(key: u64, last_place: u64, bytes: &[u8]) -> Option<Self> {
         let (fields, rest) = bytes.split_first_chunk::<{ HEADER_BYTES - 4 }>()?;
-        let (length, others) = fields.split_first_chunk()?;
-        let (checksum, place) = others.split_first_chunk()?;
-        let header = Self {
-            length: u32::from_le_bytes(*length),
-            checksum: u32::from_le_bytes(*checksum),
-            place: u64::from_le_bytes(*place.first_chunk()?),
-        };
+        let header = Self::parse(fields)?;
         // First what is cheap, and true of most bytes that are no header.
         let ahead = header.place.checked_sub(last_place)?;
         let is_behind = if header.length == 0 {
@@ -65,6 +79,12 @@ impl FrameHeader {
     }
 }
 
+/// The length of a body; `None` if it is too long for a frame.
+pub(crate) fn body_length(body: &[u8]) -> Option<u32> {
+    let length = u32::try_from(body.len()).ok()?;
+    (length < AFTER_SYNC).then_some(length)
+}
+
 fn check(key: u64, fields: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&key.to_le_bytes()), fields)
 }
@@ -76,6 +96,8 @@ pub(crate) enum Item<'a> {
     Frame {
         offset: usize,
         place: u64,
+        /// [`FrameHeader::is_after_sync`].
+        is_after_sync: bool,
         body: &'a [u8],
     },
     /// The log was closed here.
@@ -146,6 +168,7 @@ impl<'a> Iterator for Scan<'a> {
             Item::Frame {
                 offset,
                 place,
+                is_after_sync: header.is_after_sync,
                 body,
             }
         })
@@ -167,8 +190,23 @@ pub(crate) fn fitting(frames: &[u8], room: u64) -> usize {
 
 /// The bytes of the frame that our own `frames` begin with.
 pub(crate) fn first_frame_bytes(frames: &[u8]) -> Option<usize> {
-    let length = u32::from_le_bytes(*frames.first_chunk()?);
-    Some(usize::try_from(length).ok()?.saturating_add(HEADER_BYTES))
+    Some(FrameHeader::parse(frames.first_chunk()?)?.frame_bytes())
+}
+
+/// Says in the first of our own `frames` that everything before it is synced.
+pub(crate) fn mark_after_sync(frames: &mut [u8], key: u64) {
+    let Some(bytes) = frames.first_chunk_mut::<HEADER_BYTES>() else {
+        return;
+    };
+    let header = bytes.first_chunk().and_then(FrameHeader::parse);
+    if let Some(header) = header {
+        let is_after_sync = true;
+        *bytes = FrameHeader {
+            is_after_sync,
+            ..header
+        }
+        .encode(key);
+    }
 }
 
 /// How many frames there are in our own `frames`.

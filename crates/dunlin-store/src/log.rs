@@ -36,6 +36,15 @@ impl WriteError {
     }
 }
 
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> Self {
+        let kind = match &error {
+            WriteError::NoRoom(error) | WriteError::Failed { error, .. } => error.kind(),
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
 /// The segment that is written.
 struct Current {
     name: SegmentName,
@@ -71,6 +80,8 @@ pub(crate) struct Log {
     current: Option<Current>,
     next: Option<Current>,
     next_number: u64,
+    /// Whether a segment was written to its end.
+    has_sealed: bool,
 }
 
 impl Log {
@@ -92,7 +103,13 @@ impl Log {
             current: None,
             next: None,
             next_number,
+            has_sealed: false,
         }
+    }
+
+    /// The key of the store.
+    pub(crate) const fn key(&self) -> u64 {
+        self.key
     }
 
     /// Bytes that were written and still are there.
@@ -213,6 +230,7 @@ impl Log {
         if let Err(error) = self.disk.truncate(&name, old.offset) {
             tracing::warn!("cannot cut {name} to its length: {error}");
         }
+        self.has_sealed = true;
         self.sealed.push_back(Sealed {
             name: old.name,
             bytes: old.offset,
@@ -259,6 +277,7 @@ impl Log {
         if current.offset == 0 {
             let header = Header {
                 version: FORMAT_VERSION,
+                is_continuation: self.has_sealed,
                 number: current.name.number,
                 first_place,
                 key: self.key,
@@ -287,22 +306,28 @@ impl Log {
     }
 
     /// Deletes all segments before that of this number; says how many.
-    pub(crate) fn delete_before(&mut self, number: u64) -> u64 {
+    ///
+    /// # Errors
+    /// [`WriteError::Failed`].
+    pub(crate) fn delete_before(&mut self, number: u64) -> Result<u64, WriteError> {
         let mut deleted = 0;
         while let Some(oldest) = self.sealed.front().filter(|it| it.name.number < number) {
             let name = oldest.name.to_string();
-            // Oldest first, so that what a stop leaves of them is an end of the log.
             if let Err(error) = self.disk.remove(&name) {
                 tracing::warn!("cannot delete {name}, which is not needed any more: {error}");
                 break;
             }
+            // Oldest first, and each for good before the next, so that what a stop leaves of them is
+            // an end of the log: a message whose end is gone would come back.
+            let synced = self.disk.sync_dir();
+            synced.map_err(|error| WriteError::failed("sync the deletion of", name, error))?;
             self.sealed.pop_front();
             deleted += 1;
         }
-        deleted
+        Ok(deleted)
     }
 
-    /// Writes that the log ends at `last_place`, and gives back the room that was not needed.
+    /// Writes that the log, which is synced, ends at `last_place`, and gives back the room that was not needed.
     ///
     /// # Errors
     /// [`WriteError`].
@@ -316,6 +341,7 @@ impl Log {
         if last_place > 0 && self.room() >= frame::HEADER_BYTES as u64 {
             let end = FrameHeader {
                 length: 0,
+                is_after_sync: true,
                 checksum: crc32c::crc32c(&[]),
                 place: last_place,
             };

@@ -7,7 +7,7 @@ use dunlin_core::storage::Record;
 use crate::disk::{Disk, DiskFile};
 use crate::frame::{self, Item, Scan};
 use crate::record::{self, Decoded};
-use crate::report::{Damage, DamageKind, Report};
+use crate::report::{Damage, DamageKind, Range, Report};
 use crate::segment::{FORMAT_VERSION, HEADER_BYTES, Header, SegmentName};
 
 /// What the disk does not give back is looked for in pieces of this size.
@@ -38,6 +38,8 @@ pub(crate) struct Append<'a> {
     pub(crate) segment: u64,
     /// Of the frame.
     pub(crate) bytes: u64,
+    /// How many times something before it was found damaged or missing.
+    pub(crate) losses: u64,
     records: &'a [Decoded<'a>],
 }
 
@@ -92,7 +94,8 @@ pub(crate) fn replay(
 ) -> Result<Contents, ReadError> {
     let mut replay = Replay {
         contents: Contents::default(),
-        tail: None,
+        unsettled: Unsettled::default(),
+        losses: 0,
         is_begun: false,
         each,
         set_aside,
@@ -100,17 +103,31 @@ pub(crate) fn replay(
     for name in segments(disk)? {
         replay.segment(disk, name)?;
     }
-    let Replay {
-        mut contents, tail, ..
-    } = replay;
-    contents.report.torn = tail;
-    Ok(contents)
+    replay.contents.report.torn = replay.unsettled.torn();
+    Ok(replay.contents)
+}
+
+/// What was found damaged or missing behind the last place that is known to have been synced. It is
+/// what a stop tears, unless something says that it was synced after all.
+#[derive(Debug, Default)]
+struct Unsettled {
+    damages: Vec<Damage>,
+    lost_appends: u64,
+}
+
+impl Unsettled {
+    fn torn(&self) -> Option<Damage> {
+        let first = *self.damages.first()?;
+        let bytes = self.damages.iter().map(|damage| damage.bytes).sum();
+        Some(Damage { bytes, ..first })
+    }
 }
 
 struct Replay<'a> {
     contents: Contents,
-    /// Damage that no frame has followed yet. It is what a stop tore, unless appends are missing.
-    tail: Option<Damage>,
+    unsettled: Unsettled,
+    /// How many times something was found damaged or missing.
+    losses: u64,
     /// Whether an append was read, or a header said which is the first.
     is_begun: bool,
     each: &'a mut dyn FnMut(&Append<'_>),
@@ -139,11 +156,20 @@ impl Replay<'_> {
                 let (segment, version) = (number, header.version);
                 return Err(ReadError::Version { segment, version });
             }
-            Some(header) => self.continues_at(header.first_place),
+            Some(header) => {
+                if header.is_continuation {
+                    self.settle();
+                } else {
+                    // A start knew of it, and went on.
+                    self.unsettled = Unsettled::default();
+                }
+                self.continues_at(header.first_place);
+                self.settle();
+            }
             None => {
                 let damaged = bytes.get(..HEADER_BYTES.min(bytes.len())).unwrap_or(&bytes);
                 let range = (0, damaged.len() as u64);
-                self.damage(number, range, DamageKind::Header, damaged);
+                self.perhaps_torn(Damage::new(number, range, DamageKind::Header), damaged);
             }
         }
         let used = self.frames(name, &bytes) as u64;
@@ -165,23 +191,30 @@ impl Replay<'_> {
         for item in &mut scan {
             self.contents.report.is_closed = matches!(item, Item::Closed);
             match item {
-                Item::Closed => self.tail_is_damage(),
+                Item::Closed => self.settle(),
                 Item::Damaged { offset, length } => {
                     let damaged = bytes.get(offset..offset + length).unwrap_or_default();
-                    self.tail_is_damage();
-                    let damage = damage(name.number, (offset, length), DamageKind::Checksum);
-                    (self.set_aside)(&damage, damaged);
-                    self.tail = Some(damage);
+                    let range = (offset as u64, length as u64);
+                    let damage = Damage::new(name.number, range, DamageKind::Checksum);
+                    self.perhaps_torn(damage, damaged);
                 }
                 Item::Frame {
                     offset,
                     place,
+                    is_after_sync,
                     body,
                 } => {
-                    if self.tail.is_some() {
-                        self.tail_is_damage();
-                    }
                     self.continues_at(place);
+                    if is_after_sync {
+                        // The header of a segment is written with its first frame.
+                        let is_first = offset == HEADER_BYTES;
+                        let header = self
+                            .unsettled
+                            .damages
+                            .pop_if(|it| is_first && it.is_header());
+                        self.settle();
+                        self.unsettled.damages.extend(header);
+                    }
                     self.contents.last_place = place;
                     let frame_bytes = frame::HEADER_BYTES + body.len();
                     if let Err(error) = record::decode(body, &mut records) {
@@ -197,6 +230,7 @@ impl Replay<'_> {
                     (self.each)(&Append {
                         segment: name.number,
                         bytes: frame_bytes as u64,
+                        losses: self.losses,
                         records: &records,
                     });
                 }
@@ -210,47 +244,40 @@ impl Replay<'_> {
         let next = self.contents.last_place + 1;
         let missing = place.saturating_sub(next);
         if self.is_begun && missing > 0 {
-            self.contents.report.lost_appends += missing;
-            self.contents.last_place = place - 1;
-            self.tail_is_damage();
-        } else if self.is_begun {
-            // Nothing is missing, so what is damaged had never been taken for written.
-            self.tail = None;
-        } else {
-            self.contents.last_place = place.saturating_sub(1);
+            self.unsettled.lost_appends += missing;
+            self.losses += 1;
         }
+        self.contents.last_place = self.contents.last_place.max(place.saturating_sub(1));
         self.is_begun = true;
     }
 
-    fn tail_is_damage(&mut self) {
-        if let Some(damage) = self.tail.take() {
+    /// Everything up to here was synced: what is missing was lost.
+    fn settle(&mut self) {
+        let Unsettled {
+            damages,
+            lost_appends,
+        } = std::mem::take(&mut self.unsettled);
+        self.contents.report.lost_appends += lost_appends;
+        for damage in damages {
             self.contents.report.add(damage);
         }
     }
 
+    /// Damage as a stop makes it.
+    fn perhaps_torn(&mut self, damage: Damage, bytes: &[u8]) {
+        (self.set_aside)(&damage, bytes);
+        self.unsettled.damages.push(damage);
+        self.losses += 1;
+    }
+
+    /// Damage that no stop makes.
     fn damage(&mut self, segment: u64, range: Range, kind: DamageKind, bytes: &[u8]) {
-        let damage = Damage {
-            segment,
-            offset: range.0,
-            bytes: range.1,
-            kind,
-        };
+        let damage = Damage::new(segment, range, kind);
         (self.set_aside)(&damage, bytes);
         self.contents.report.add(damage);
+        self.losses += 1;
     }
 }
-
-fn damage(segment: u64, (offset, bytes): (usize, usize), kind: DamageKind) -> Damage {
-    Damage {
-        segment,
-        offset: offset as u64,
-        bytes: bytes as u64,
-        kind,
-    }
-}
-
-/// Offset and length.
-type Range = (u64, u64);
 
 /// All bytes of a file; those that the disk does not give back are zero, and named.
 fn read(file: &dyn DiskFile) -> io::Result<(Vec<u8>, Vec<Range>)> {

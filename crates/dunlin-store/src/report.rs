@@ -24,8 +24,8 @@ pub struct Report {
     pub damaged_bytes: u64,
     /// The first damages.
     pub named: Vec<Damage>,
-    /// Bytes at the end that a stop left half written, which is what a stop does: nothing that was
-    /// acknowledged was in them, unless a disk lost what it had confirmed.
+    /// Bytes behind the last sync that a stop left half written, which is what a power cut does:
+    /// nothing that was promised was in them, unless a disk lost what it had confirmed.
     pub torn: Option<Damage>,
     /// Whether the store was closed, and not only stopped.
     pub is_closed: bool,
@@ -57,6 +57,24 @@ pub struct Damage {
     pub bytes: u64,
     /// What is wrong with them.
     pub kind: DamageKind,
+}
+
+/// Offset and length.
+pub(crate) type Range = (u64, u64);
+
+impl Damage {
+    pub(crate) const fn new(segment: u64, (offset, bytes): Range, kind: DamageKind) -> Self {
+        Self {
+            segment,
+            offset,
+            bytes,
+            kind,
+        }
+    }
+
+    pub(crate) fn is_header(&self) -> bool {
+        self.kind == DamageKind::Header
+    }
 }
 
 /// What is wrong with bytes that were set aside.

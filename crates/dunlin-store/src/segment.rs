@@ -47,6 +47,9 @@ impl fmt::Display for SegmentName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) version: u16,
+    /// Whether the segment before it was written by the same process, and synced when this one was
+    /// begun. Else whatever had been torn by a stop was known when this one was begun.
+    pub(crate) is_continuation: bool,
     pub(crate) number: u64,
     /// The place of the first append in it.
     pub(crate) first_place: u64,
@@ -59,7 +62,7 @@ impl Header {
         let fields = [
             MAGIC.as_slice(),
             &self.version.to_le_bytes(),
-            &[0, 0],
+            &u16::from(self.is_continuation).to_le_bytes(),
             &self.number.to_le_bytes(),
             &self.first_place.to_le_bytes(),
             &self.key.to_le_bytes(),
@@ -81,11 +84,12 @@ impl Header {
         }
         let rest = fields.strip_prefix(&MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
-        let (_, rest) = rest.split_first_chunk::<2>()?;
+        let (flags, rest) = rest.split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;
         let (first_place, rest) = rest.split_first_chunk()?;
         Some(Self {
             version: u16::from_le_bytes(*version),
+            is_continuation: u16::from_le_bytes(*flags) & 1 == 1,
             number: u64::from_le_bytes(*number),
             first_place: u64::from_le_bytes(*first_place),
             key: u64::from_le_bytes(*rest.first_chunk()?),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dunlin_core::storage::{Durability, Position, Record, StorageFault};
 use parking_lot::{Condvar, Mutex};
 
-use crate::frame::FrameHeader;
+use crate::frame::{self, FrameHeader};
 use crate::record;
 
 /// What a thread keeps of the memory that it encodes in.
@@ -138,9 +138,9 @@ impl Shared {
         body: &[u8],
         durability: Durability,
     ) -> Result<Position, StorageFault> {
-        let length = u32::try_from(body.len()).map_err(|_| StorageFault::Full)?;
+        let length = frame::body_length(body).ok_or(StorageFault::Full)?;
         let checksum = crc32c::crc32c(body);
-        let frame_bytes = body.len() + crate::frame::HEADER_BYTES;
+        let frame_bytes = body.len() + frame::HEADER_BYTES;
         let mut state = self.state.lock();
         if self.has_failed() || state.is_closing {
             return Err(StorageFault::Failed);
@@ -163,6 +163,7 @@ impl Shared {
         let place = state.last_place;
         let header = FrameHeader {
             length,
+            is_after_sync: false,
             checksum,
             place,
         };

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::damaged::DamagedFiles;
 use crate::disk::{Directory, Disk};
 use crate::log::Log;
-use crate::replay::{self, Contents, ReadError};
+use crate::replay::{self, Append, Contents, ReadError};
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::stats::{Counters, Stats};
@@ -141,7 +141,7 @@ impl Store {
             &*disk,
             &mut |append| {
                 append.records(&mut |record| {
-                    rewriting.see(&record, append.segment);
+                    rewriting.see(&record, append);
                     each(record);
                 });
                 rewriting.bytes += append.bytes;
@@ -166,7 +166,8 @@ impl Store {
         let mut log = Log::new(disk, key, settings.segment_bytes, used, next_number);
         if let Some(segment) = rewriting.done_from {
             // A stop came before they were deleted.
-            log.delete_before(segment);
+            log.delete_before(segment)
+                .map_err(|error| OpenError::Write(error.into()))?;
         }
         let mut writer = Writer::new(
             Arc::clone(&shared),
@@ -298,23 +299,38 @@ fn clean_up(disk: &dyn Disk, contents: Contents) -> Contents {
 struct LastRewriting {
     /// Bytes that were read so far.
     bytes: u64,
-    begun: Option<(u64, u64, u64)>,
+    begun: Option<BegunRewriting>,
     /// What comes before this segment is not needed.
     done_from: Option<u64>,
     live_bytes: u64,
 }
 
+/// Where a rewriting began.
+#[derive(Debug)]
+struct BegunRewriting {
+    number: u64,
+    segment: u64,
+    at_bytes: u64,
+    losses: u64,
+}
+
 impl LastRewriting {
-    fn see(&mut self, record: &Record<'_>, segment: u64) {
+    fn see(&mut self, record: &Record<'_>, append: &Append<'_>) {
         match *record {
             Record::RewriteBegun { number, .. } => {
-                self.begun = Some((number, segment, self.bytes));
+                self.begun = Some(BegunRewriting {
+                    number,
+                    segment: append.segment,
+                    at_bytes: self.bytes,
+                    losses: append.losses,
+                });
             }
             Record::RewriteDone { number } => {
-                let begun = self.begun.filter(|&(begun, ..)| begun == number);
-                if let Some((_, segment, at_bytes)) = begun {
-                    self.done_from = Some(segment);
-                    self.live_bytes = self.bytes - at_bytes;
+                let begun = self.begun.take().filter(|begun| begun.number == number);
+                // What is missing of it may still be in what is older.
+                if let Some(begun) = begun.filter(|begun| begun.losses == append.losses) {
+                    self.done_from = Some(begun.segment);
+                    self.live_bytes = self.bytes + append.bytes - begun.at_bytes;
                 }
             }
             _ => {}

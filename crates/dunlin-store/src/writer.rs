@@ -101,7 +101,7 @@ impl Writer {
             result => result,
         };
         match result {
-            Err(WriteError::NoRoom(error) | WriteError::Failed { error, .. }) => Err(error),
+            Err(error) => Err(error.into()),
             Ok(()) => {
                 self.settle(Ok(()));
                 Ok(())
@@ -130,10 +130,11 @@ impl Writer {
         }
         let result = self.write_and_sync().and_then(|()| {
             self.sync_place = self.last_place;
+            self.write_and_sync()?;
             self.log.close(self.last_place)
         });
         match result {
-            Ok(()) => self.shared.advance_synced(self.last_place),
+            Ok(()) => {}
             Err(error) => {
                 tracing::error!("the store could not be closed: {error}");
                 self.shared.fail();
@@ -184,6 +185,9 @@ impl Writer {
             self.shared.take(&mut self.batch);
             self.written = 0;
             self.sync_place = self.sync_place.max(self.batch.sync_place);
+            if self.last_place == self.shared.synced() {
+                frame::mark_after_sync(&mut self.batch.frames, self.log.key());
+            }
         }
         let before = self.last_place;
         let result = self.write();
@@ -197,7 +201,7 @@ impl Writer {
             self.log.sync()?;
             self.counters.synced(begun.elapsed());
             self.shared.advance_synced(self.last_place);
-            self.finish_rewriting();
+            self.finish_rewriting()?;
         }
         result
     }
@@ -252,19 +256,20 @@ impl Writer {
     }
 
     /// Deletes what was written again, once it is safe that it was.
-    fn finish_rewriting(&mut self) {
+    fn finish_rewriting(&mut self) -> Result<(), WriteError> {
         let synced = self.shared.synced();
         let is_done = |it: &mut Rewriting| it.done_at.is_some_and(|place| place <= synced);
         let Some(done) = self.rewriting.take_if(is_done) else {
-            return;
+            return Ok(());
         };
-        let deleted = self.log.delete_before(done.first_segment);
+        let deleted = self.log.delete_before(done.first_segment)?;
         let live = self.counters.bytes() - done.begun_at_bytes;
         self.counters.rewrote(live);
         tracing::debug!(
             "rewriting {} left {live} bytes and deleted {deleted} segments",
             done.number
         );
+        Ok(())
     }
 }
 

@@ -1,5 +1,9 @@
 mod basics;
+mod crash;
+mod damage;
+mod full;
 mod samples;
+mod workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,12 +34,16 @@ fn settings() -> Settings {
 fn message(sequence: u64, payload_bytes: usize) -> Arc<Message> {
     let mut payload = sequence.to_string().into_bytes();
     payload.resize(payload_bytes.max(payload.len()), b'.');
+    message_of(sequence, &payload)
+}
+
+fn message_of(sequence: u64, payload: &[u8]) -> Arc<Message> {
     let parts = MessageParts {
         sequence,
         publisher: SessionNumber::from_u64(7),
         topic: "a/b",
         forwarded_properties: &[],
-        payload: &payload,
+        payload,
         qos: QoS::AtLeastOnce,
         retain: false,
         expires_at: None,
