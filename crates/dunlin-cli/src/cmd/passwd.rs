@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use dunlin::auth::{PasswordFile, UserError};
+use dunlin::auth::{PasswordFile, PasswordScheme, UserError};
 
 use crate::failure::{Failure, failed, usage};
 use crate::status;
@@ -36,6 +36,10 @@ pub(crate) struct PasswdArgs {
     #[arg(requires = "batch")]
     password: Option<String>,
 
+    /// Let clients prove that they know the password, over AUTH, without sending it
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["delete", "list"])]
+    scram: Option<ScramArg>,
+
     /// Add the users of standard input: lines of USER:PASSWORD
     #[arg(long, conflicts_with_all = ["user", "list"])]
     import: bool,
@@ -43,6 +47,27 @@ pub(crate) struct PasswdArgs {
     /// Print the users of the file
     #[arg(long, conflicts_with = "user")]
     list: bool,
+}
+
+/// The hash of SCRAM.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ScramArg {
+    /// SCRAM-SHA-256
+    #[value(name = "sha-256")]
+    Sha256,
+    /// SCRAM-SHA-512
+    #[value(name = "sha-512")]
+    Sha512,
+}
+
+impl PasswdArgs {
+    const fn scheme(&self) -> PasswordScheme {
+        match self.scram {
+            None => PasswordScheme::Argon2id,
+            Some(ScramArg::Sha256) => PasswordScheme::ScramSha256,
+            Some(ScramArg::Sha512) => PasswordScheme::ScramSha512,
+        }
+    }
 }
 
 /// The longest password that MQTT can carry, and a line break.
@@ -82,7 +107,7 @@ fn exists(args: &PasswdArgs) -> Result<bool, Failure> {
 /// Changes the users, and says how.
 fn change(args: &PasswdArgs, file: &mut PasswordFile) -> Result<String, Failure> {
     let Some(user) = &args.user else {
-        return import(file, io::stdin().lock());
+        return import(file, io::stdin().lock(), args.scheme());
     };
     if args.delete {
         return if file.remove(user) {
@@ -95,7 +120,8 @@ fn change(args: &PasswdArgs, file: &mut PasswordFile) -> Result<String, Failure>
         Some(password) => password.clone(),
         None => ask(user)?,
     };
-    let existed = file.set(user, password.as_bytes()).map_err(refused)?;
+    let existed = file.set(user, password.as_bytes(), args.scheme());
+    let existed = existed.map_err(refused)?;
     Ok(if existed {
         format!("{user} has a new password")
     } else {
@@ -127,7 +153,11 @@ fn ask(user: &str) -> Result<String, Failure> {
 }
 
 /// Adds users from lines.
-fn import(file: &mut PasswordFile, input: impl io::BufRead) -> Result<String, Failure> {
+fn import(
+    file: &mut PasswordFile,
+    input: impl io::BufRead,
+    scheme: PasswordScheme,
+) -> Result<String, Failure> {
     let (mut added, mut changed) = (0_usize, 0_usize);
     for (number, line) in (1_usize..).zip(input.lines()) {
         let line = line?;
@@ -138,7 +168,7 @@ fn import(file: &mut PasswordFile, input: impl io::BufRead) -> Result<String, Fa
             // The line is not shown: it may be a password.
             return Err(usage(format!("line {number}: expected USER:PASSWORD")));
         };
-        let existed = file.set(user, password.as_bytes());
+        let existed = file.set(user, password.as_bytes(), scheme);
         match existed.map_err(|error| usage(format!("line {number}: {error}")))? {
             true => changed += 1,
             false => added += 1,

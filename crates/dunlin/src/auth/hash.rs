@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use ring::{digest, pbkdf2};
 use subtle::ConstantTimeEq as _;
 
+use super::verifier::{ScramHash, Verifier};
+
 /// The longest text of a hash.
 const TEXT_BYTES_MAX: usize = 1024;
 
@@ -33,6 +35,21 @@ pub(super) enum StoredHash {
     },
     /// `$6$salt$hash`: SHA-512 of password and salt, of old Mosquittos.
     Sha512 { salt: Vec<u8>, hash: Vec<u8> },
+    /// `SCRAM-SHA-…$…`, which proves itself over AUTH as well.
+    Scram(Verifier),
+}
+
+/// What `dunlin passwd` makes of a password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PasswordScheme {
+    /// Argon2id: the hardest to guess, for passwords that clients send.
+    #[default]
+    Argon2id,
+    /// For clients that prove by SCRAM-SHA-256 that they know it; they may send it as well.
+    ScramSha256,
+    /// For clients that prove it by SCRAM-SHA-512.
+    ScramSha512,
 }
 
 /// Why a hash cannot be made.
@@ -51,7 +68,7 @@ pub enum MakeError {
 pub(super) enum HashError {
     /// None of the forms that are known.
     #[error(
-        "the hash is none of $argon2id$…, $7$… (PBKDF2) and $6$… (SHA-512); make it with `dunlin passwd`"
+        "the hash is none of $argon2id$…, SCRAM-SHA-…, $7$… (PBKDF2) and $6$… (SHA-512); make it with `dunlin passwd`"
     )]
     Unknown,
     /// One of them, and broken.
@@ -70,6 +87,9 @@ impl StoredHash {
         }
         if text.starts_with("$argon2") {
             return argon2_hash(text);
+        }
+        if text.starts_with("SCRAM-") {
+            return scram_verifier(text);
         }
         let parts: Vec<_> = text.split('$').collect();
         match *parts.as_slice() {
@@ -97,8 +117,19 @@ impl StoredHash {
         }
     }
 
-    /// A new hash of this password: Argon2id with 19 MiB and two passes.
-    pub(super) fn make(password: &[u8]) -> Result<String, MakeError> {
+    /// A new hash of this password.
+    pub(super) fn make(scheme: PasswordScheme, password: &[u8]) -> Result<String, MakeError> {
+        let hash = match scheme {
+            PasswordScheme::Argon2id => return Self::make_argon2id(password),
+            PasswordScheme::ScramSha256 => ScramHash::Sha256,
+            PasswordScheme::ScramSha512 => ScramHash::Sha512,
+        };
+        let made = Verifier::make(hash, password).ok_or(MakeError::Randomness)?;
+        Ok(made.to_string())
+    }
+
+    /// With 19 MiB and two passes.
+    fn make_argon2id(password: &[u8]) -> Result<String, MakeError> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|_| MakeError::Randomness)?;
         let made: PasswordHash = Argon2::default()
@@ -126,6 +157,15 @@ impl StoredHash {
                 made.update(salt);
                 made.finish().as_ref().ct_eq(hash).into()
             }
+            Self::Scram(verifier) => verifier.verifies(password),
+        }
+    }
+
+    /// What SCRAM with this hash needs, if it is that.
+    pub(super) fn scram(&self, hash: ScramHash) -> Option<&Verifier> {
+        match self {
+            Self::Scram(verifier) if verifier.hash == hash => Some(verifier),
+            _ => None,
         }
     }
 
@@ -135,6 +175,9 @@ impl StoredHash {
             Self::Argon2(hash) => format!("{} {}", hash.algorithm, hash.params),
             Self::Pbkdf2 { iterations, .. } => format!("$7$ {iterations}"),
             Self::Sha512 { .. } => "$6$".to_owned(),
+            Self::Scram(verifier) => {
+                format!("{} {}", verifier.hash.method(), verifier.iterations)
+            }
         }
     }
 }
@@ -162,6 +205,15 @@ fn argon2_hash(text: &str) -> Result<StoredHash, HashError> {
     }
     argon2::Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| broken)?;
     Ok(StoredHash::Argon2(Box::new(hash)))
+}
+
+fn scram_verifier(text: &str) -> Result<StoredHash, HashError> {
+    const NAME: &str = "SCRAM";
+    let verifier = Verifier::parse(text).ok_or(HashError::Broken(NAME))?;
+    if verifier.iterations.get() > ITERATIONS_MAX {
+        return Err(HashError::TooCostly(NAME));
+    }
+    Ok(StoredHash::Scram(verifier))
 }
 
 /// The bytes of this base64, if they are as many as SHA-512 gives.

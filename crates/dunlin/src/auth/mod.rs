@@ -16,13 +16,15 @@ mod password_file;
 mod passwords;
 mod pool;
 mod port;
+mod scram;
+mod verifier;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use dunlin_core::access::{Access, RuleSet};
 
-pub use hash::MakeError;
+pub use hash::{MakeError, PasswordScheme};
 pub use password_file::{PasswordFile, PasswordFileError, UserError};
 pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, Verdict};
 
@@ -36,6 +38,7 @@ use http::HttpServer;
 use jwt::Tokens;
 use passwords::Passwords;
 use pool::Pool;
+use scram::Scram;
 
 /// Passwords that wait to be checked, at most: more than that, and clients are told to come again.
 const CHECKS_WAITING_MAX: usize = 1024;
@@ -70,7 +73,9 @@ impl Auth {
             let pool = Arc::new(pool.map_err(StartError::Worker)?);
             let passwords = Passwords::open(path.clone(), pool).map_err(StartError::Auth)?;
             files.push(Arc::clone(&passwords) as _);
+            let scram = Scram::new(Arc::clone(&passwords)).map_err(StartError::Random)?;
             links.push(Box::new(passwords));
+            links.push(Box::new(scram));
         }
         for http in &config.auth.http {
             let client = HttpClient::new(config.auth.timeout, http.ca_file.as_deref());

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::hash::{HashError, MakeError, StoredHash};
+use super::hash::{HashError, MakeError, PasswordScheme, StoredHash};
 use crate::files::WatchedFile;
 
 /// The largest password file that is read: a million users.
@@ -115,12 +115,17 @@ impl PasswordFile {
     ///
     /// # Errors
     /// [`UserError`]; nothing is changed then.
-    pub fn set(&mut self, user: &str, password: &[u8]) -> Result<bool, UserError> {
+    pub fn set(
+        &mut self,
+        user: &str,
+        password: &[u8],
+        scheme: PasswordScheme,
+    ) -> Result<bool, UserError> {
         checked_name(user)?;
         if password.is_empty() {
             return Err(UserError::EmptyPassword(user.to_owned()));
         }
-        let made = StoredHash::make(password)?;
+        let made = StoredHash::make(scheme, password)?;
         for line in &mut self.lines {
             if let Line::Entry {
                 user: present,

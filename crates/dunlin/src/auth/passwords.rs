@@ -34,6 +34,11 @@ impl Passwords {
         }))
     }
 
+    /// The hash of a user.
+    pub(super) fn user(&self, name: &str) -> Option<Arc<StoredHash>> {
+        self.users.load().get(name).cloned()
+    }
+
     async fn check(self: &Arc<Self>, user: &str, password: &[u8]) -> Verdict {
         let users = self.users.load_full();
         let known = users.get(user).cloned();
@@ -54,7 +59,11 @@ impl Passwords {
     }
 
     /// As long as the user is there and has the same password.
-    fn still_holds(self: &Arc<Self>, user: &str, hash: Arc<StoredHash>) -> super::StillHolds {
+    pub(super) fn still_holds(
+        self: &Arc<Self>,
+        user: &str,
+        hash: Arc<StoredHash>,
+    ) -> super::StillHolds {
         let (passwords, user) = (Arc::clone(self), Box::<str>::from(user));
         Box::new(move || {
             let users = passwords.users.load();

@@ -3,9 +3,11 @@
 use std::time::SystemTime;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dunlin_client::codec::{Connect, Packet, ProtocolVersion, ReasonCode};
-use ring::hmac;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use dunlin::auth::PasswordFile;
+use dunlin_client::codec::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
+use dunlin_client::script::Peer;
+use ring::{digest, hmac, pbkdf2};
 
 use super::{
     House, V5, connack, connect_fields, disconnected, log_in, nothing_waits, publish, subscribe,
@@ -81,7 +83,7 @@ async fn who_is_removed_or_has_another_password_is_disconnected() {
     let mut ada = house.client("a", "ada", V5).await;
     let mut old_ada = house.client("old", "ada", ProtocolVersion::V311).await;
     let mut bob = house.client("b", "bob", V5).await;
-    let mut users = dunlin::auth::PasswordFile::read(&house.users()).unwrap();
+    let mut users = PasswordFile::read(&house.users()).unwrap();
     users.remove("ada");
     users.write(&house.users()).unwrap();
     // Nobody has to say so: the broker looks at the file.
@@ -180,4 +182,105 @@ async fn rules_in_a_token_hold_for_its_client_alone() {
     assert_eq!(subscribe(&mut eve, "of/eve/e").await, denied);
     let mut ada = house.client("a", "ada", V5).await;
     assert_eq!(publish(&mut ada, "of/eve/f", "1").await, nobody);
+}
+
+/// A client's part of SCRAM-SHA-256: AUTH or CONNECT with the first message, then AUTH with the proof.
+/// Gives what the broker proves itself with, and what it must be.
+async fn scram(peer: &mut Peer, is_again: bool, user: &str, password: &str) -> Option<Vec<u8>> {
+    let method = "SCRAM-SHA-256";
+    let bare = format!("n={user},r=fyko+d2lbbFgONRv9qkxdawL");
+    let first = format!("n,,{bare}");
+    let auth = |reason_code, data| {
+        Packet::Auth(Auth {
+            reason_code,
+            properties: AuthProperties {
+                authentication_method: Some(method),
+                authentication_data: Some(data),
+                ..AuthProperties::default()
+            },
+        })
+    };
+    if is_again {
+        let packet = auth(ReasonCode::ReAuthenticate, first.as_bytes());
+        peer.send(&packet).await.unwrap();
+    } else {
+        let mut connect = connect_fields("s", V5);
+        connect.properties.authentication_method = Some(method);
+        connect.properties.authentication_data = Some(first.as_bytes());
+        peer.send(&Packet::Connect(Box::new(connect)))
+            .await
+            .unwrap();
+    }
+    let received = peer.receive().await.unwrap();
+    let Packet::Auth(reply) = received.packet() else {
+        panic!("{:?}", received.packet());
+    };
+    assert_eq!(reply.reason_code, ReasonCode::ContinueAuthentication);
+    let reply = reply.properties.authentication_data.unwrap();
+    let reply = String::from_utf8(reply.to_vec()).unwrap();
+    let parts: Vec<_> = reply.split(',').collect();
+    let salt = STANDARD.decode(&parts[1][2..]).unwrap();
+    let iterations = parts[2][2..].parse().unwrap();
+    let mut salted = [0; 32];
+    let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+    pbkdf2::derive(
+        algorithm,
+        iterations,
+        &salt,
+        password.as_bytes(),
+        &mut salted,
+    );
+    let sign =
+        |key: &[u8], message: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
+    let client_key = sign(&salted, b"Client Key");
+    let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
+    let without_proof = format!("c=biws,{}", parts[0]);
+    let message = format!("{bare},{reply},{without_proof}");
+    let signature = sign(stored_key.as_ref(), message.as_bytes());
+    let pairs = client_key.as_ref().iter().zip(signature.as_ref());
+    let proof: Vec<u8> = pairs.map(|(one, other)| one ^ other).collect();
+    let last = format!("{without_proof},p={}", STANDARD.encode(proof));
+    let packet = auth(ReasonCode::ContinueAuthentication, last.as_bytes());
+    peer.send(&packet).await.unwrap();
+    let server_key = sign(&salted, b"Server Key");
+    let own = sign(server_key.as_ref(), message.as_bytes());
+    let received = peer.receive().await.unwrap();
+    let (code, data) = match received.packet() {
+        Packet::Connack(connack) => (connack.reason_code, connack.properties.authentication_data),
+        Packet::Auth(auth) => (auth.reason_code, auth.properties.authentication_data),
+        Packet::Disconnect(disconnect) => (disconnect.reason_code, None),
+        other => panic!("{other:?}"),
+    };
+    if code == ReasonCode::Success {
+        let expected = format!("v={}", STANDARD.encode(own));
+        assert_eq!(data, Some(expected.as_bytes()));
+        return data.map(<[u8]>::to_vec);
+    }
+    assert_eq!(code, ReasonCode::NotAuthorized);
+    None
+}
+
+// [v5 MQTT-4.12.0-2] [v5 MQTT-4.12.0-3] [v5 MQTT-4.12.1-1]
+#[tokio::test]
+async fn scram_proves_a_password_and_proves_it_again() {
+    let house = House::new(None, "");
+    let mut wrong = house.open(V5).await;
+    let proof = scram(&mut wrong, false, "sam", "bob's secret").await;
+    assert_eq!(proof, None);
+    wrong.expect_close().await.unwrap();
+
+    let mut sam = house.open(V5).await;
+    assert!(
+        scram(&mut sam, false, "sam", "sam's secret")
+            .await
+            .is_some()
+    );
+    nothing_waits(&mut sam).await;
+    assert!(scram(&mut sam, true, "sam", "sam's secret").await.is_some());
+    nothing_waits(&mut sam).await;
+    // The session is sam's: nobody else takes it over by proving to be somebody else.
+    assert!(scram(&mut sam, true, "sam", "wrong").await.is_none());
+    sam.expect_close().await.unwrap();
+    // Who has a proof may send the password as well.
+    house.client("s", "sam", V5).await;
 }

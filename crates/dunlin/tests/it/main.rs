@@ -12,7 +12,7 @@ mod auth;
 use std::path::PathBuf;
 
 use dunlin::Server;
-use dunlin::auth::PasswordFile;
+use dunlin::auth::{PasswordFile, PasswordScheme};
 use dunlin::config::Config;
 use dunlin_client::codec::{
     Connect, Packet, PacketIdentifier, ProtocolVersion, Publish, QoS, ReasonCode, Subscribe,
@@ -30,7 +30,8 @@ struct House {
 }
 
 impl House {
-    /// A broker whose file of users has `ada` and `bob`, each with the password `NAME's secret`, and
+    /// A broker whose file of users has `ada`, `bob` and, for SCRAM, `sam`, each with the password
+    /// `NAME's secret`, and
     /// whose access rules are these lines of Mosquitto's form, if there are any.
     fn new(acl: Option<&str>, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -40,9 +41,13 @@ impl House {
             server: None,
         };
         let mut users = PasswordFile::default();
-        for user in ["ada", "bob"] {
+        for (user, scheme) in [
+            ("ada", PasswordScheme::Argon2id),
+            ("bob", PasswordScheme::Argon2id),
+            ("sam", PasswordScheme::ScramSha256),
+        ] {
             let password = format!("{user}'s secret");
-            users.set(user, password.as_bytes()).unwrap();
+            users.set(user, password.as_bytes(), scheme).unwrap();
         }
         users.write(&house.users()).unwrap();
         house.config = format!(

@@ -16,8 +16,12 @@ fn comments_and_order_stay() {
     let mut file = parse(TEXT).unwrap();
     assert_eq!(file.users().collect::<Vec<_>>(), ["ada", "bob"]);
     assert_eq!(file.to_string(), TEXT);
-    assert!(!file.set("eve", b"secret").unwrap());
-    assert!(file.set("ada", b"new").unwrap());
+    assert!(
+        !file
+            .set("eve", b"secret", PasswordScheme::Argon2id)
+            .unwrap()
+    );
+    assert!(file.set("ada", b"new", PasswordScheme::Argon2id).unwrap());
     assert!(file.remove("bob"));
     assert!(!file.remove("bob"));
     assert_eq!(file.users().collect::<Vec<_>>(), ["ada", "eve"]);
@@ -47,10 +51,13 @@ fn what_is_wrong_is_told_with_its_line() {
     }
     let mut file = PasswordFile::default();
     for name in ["", "#a", "a:b", "a\nb"] {
-        assert!(matches!(file.set(name, b"x"), Err(UserError::Name(_))));
+        assert!(matches!(
+            file.set(name, b"x", PasswordScheme::Argon2id),
+            Err(UserError::Name(_))
+        ));
     }
     assert!(matches!(
-        file.set("a", b""),
+        file.set("a", b"", PasswordScheme::Argon2id),
         Err(UserError::EmptyPassword(_))
     ));
 }
@@ -63,11 +70,13 @@ fn a_new_file_is_for_its_owner_alone_and_another_keeps_who_may_read_it() {
     let path = folder.path().join("users");
     let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     let mut file = PasswordFile::default();
-    file.set("ada", b"secret").unwrap();
+    file.set("ada", b"secret", PasswordScheme::Argon2id)
+        .unwrap();
     file.write(&path).unwrap();
     assert_eq!(mode(), 0o600);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    file.set("bob", b"secret").unwrap();
+    file.set("bob", b"secret", PasswordScheme::Argon2id)
+        .unwrap();
     file.write(&path).unwrap();
     assert_eq!(mode(), 0o640);
     assert_eq!(PasswordFile::read(&path).unwrap().users().count(), 2);
@@ -77,8 +86,10 @@ fn a_new_file_is_for_its_owner_alone_and_another_keeps_who_may_read_it() {
 #[test]
 fn users_that_there_are_not_cost_what_the_others_do() {
     let mut file = PasswordFile::default();
-    file.set("ada", b"secret").unwrap();
-    file.set("bob", b"secret").unwrap();
+    file.set("ada", b"secret", PasswordScheme::Argon2id)
+        .unwrap();
+    file.set("bob", b"secret", PasswordScheme::Argon2id)
+        .unwrap();
     let mixed = format!(
         "{file}{}",
         TEXT.lines().nth(2).unwrap().replace("ada", "eve")

@@ -3,12 +3,14 @@ use std::path::Path;
 use dunlin_codec::ProtocolVersion;
 use dunlin_core::input::Secret;
 
+use super::super::hash::PasswordScheme;
 use super::*;
 
 fn write(path: &Path, users: &[(&str, &str)]) {
     let mut file = PasswordFile::default();
     for (user, password) in users {
-        file.set(user, password.as_bytes()).unwrap();
+        file.set(user, password.as_bytes(), PasswordScheme::Argon2id)
+            .unwrap();
     }
     file.write(path).unwrap();
 }
@@ -118,7 +120,8 @@ async fn who_has_another_password_is_not_who_was_let_in() {
         holds.push(allowed.still_holds.unwrap());
     }
     let mut file = PasswordFile::read(&path).unwrap();
-    file.set("ada", b"secret").unwrap();
+    file.set("ada", b"secret", PasswordScheme::Argon2id)
+        .unwrap();
     file.write(&path).unwrap();
     assert!(passwords.reload(true));
     assert_eq!([holds[0](), holds[1]()], [false, true]);
