@@ -33,7 +33,7 @@ pub enum StartError {
         /// What is wrong.
         source: OpenError,
     },
-    /// A file of users or access rules cannot be read.
+    /// A file of users, keys, access rules or bans cannot be read.
     #[error("{0}")]
     Auth(String),
 }

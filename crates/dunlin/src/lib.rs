@@ -11,7 +11,10 @@ mod error;
 pub mod explain;
 mod files;
 mod http;
+mod limits;
 mod listener;
+#[cfg(test)]
+mod mutate;
 mod peer;
 mod publish;
 mod server;

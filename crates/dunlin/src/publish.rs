@@ -14,6 +14,7 @@ use dunlin_core::output::Output;
 use dunlin_core::storage::{Position, StorageFault, Stored};
 use dunlin_core::worker::{Occasion, Publication, Worker};
 
+use crate::limits::memory::Pressure;
 use crate::shared::Shared;
 
 /// A publish between [`begin`] and [`finish`].
@@ -41,9 +42,12 @@ pub(crate) fn begin(
         };
     };
     let acknowledgement = request.acknowledgement;
-    let plan = shared
-        .broker
-        .plan_publish(worker, request, Origin::Client(identity));
+    let plan = if shared.limits.memory.pressure() == Pressure::Full {
+        Err(Refusal::QuotaExceeded)
+    } else {
+        let origin = Origin::Client(identity);
+        shared.broker.plan_publish(worker, request, origin)
+    };
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
         Ok(Err(_)) => (Err(Refusal::NotStored), None),

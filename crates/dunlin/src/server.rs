@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, StoreConfig};
 use crate::error::StartError;
 use crate::files::Files;
+use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::settings::core_settings;
 use crate::shared::{Command, Mailbox, Shared, Timeouts};
@@ -76,6 +77,8 @@ impl Server {
         authenticator: Option<Box<dyn Authenticator>>,
     ) -> Result<Self, StartError> {
         let auth = Auth::start(config, authenticator)?;
+        let limits = Limits::start(&config.limits, &config.store).map_err(StartError::Auth)?;
+        let watched = [auth.files(), limits.sources()].concat();
         let listeners: Vec<_> = config
             .listeners
             .iter()
@@ -90,6 +93,7 @@ impl Server {
             broker: Broker::new(core_settings(config), auth.access(), storage, seed),
             store: opened.store,
             auth,
+            limits,
             clock: Clock::start(),
             mailboxes: std::iter::repeat_with(Mailbox::default)
                 .take(workers)
@@ -101,7 +105,7 @@ impl Server {
         });
         let failure = watch_store(&shared);
         let first = recover(&shared, &config.store, opened.recovery)?;
-        let files = Files::watch(shared.auth.files(), {
+        let files = Files::watch(watched, {
             let shared = Arc::clone(&shared);
             move || shared.recheck()
         });

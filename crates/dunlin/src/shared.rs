@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
+use crate::limits::Limits;
 
 /// What all workers share.
 pub(crate) struct Shared {
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     /// What the broker keeps its records in, if it is not only memory.
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     /// One for each worker.
     pub(crate) mailboxes: Vec<Mailbox>,

@@ -299,6 +299,9 @@ impl Worker {
             interval.tick().await;
             let now = self.now();
             self.wheel.borrow_mut().take_due(now, &mut due);
+            if self.index == 0 {
+                self.shared.limits.memory.look();
+            }
             for (tick, id) in due.drain(..) {
                 if let Some(connection) = self.connection(id)
                     && connection.tick() == tick

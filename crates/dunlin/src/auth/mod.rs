@@ -10,8 +10,6 @@ mod claimed_rules;
 mod hash;
 mod http;
 mod jwt;
-#[cfg(test)]
-mod mutate;
 mod password_file;
 mod passwords;
 mod pool;

@@ -61,7 +61,7 @@ macro_rules! integers {
     )+};
 }
 
-integers!(u8, u16, u64, usize);
+integers!(u8, u16, u32, u64, usize);
 
 impl FromValue for QoS {
     fn from_value(value: &Value) -> Option<Self> {

@@ -32,6 +32,7 @@ mod error;
 mod extract;
 mod filter;
 mod kind;
+mod limits;
 mod nearest;
 pub mod option;
 mod parts;
@@ -49,6 +50,7 @@ pub use document::{UnknownPath, default_file, explain, reference};
 pub use error::{ConfigError, Problem, Source};
 pub use filter::{SharePattern, TopicFilterBuf};
 pub use kind::{Field, Kind};
+pub use limits::LimitsConfig;
 pub use parts::{
     DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig, MqttConfig,
     QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig, StoreConfig,
@@ -75,6 +77,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// What clients may do.
     pub access: AccessConfig,
+    /// What clients may take of the broker.
+    pub limits: LimitsConfig,
     /// Where what must survive a restart is kept.
     pub store: StoreConfig,
     /// How safe it is before it is acknowledged.
@@ -122,6 +126,7 @@ impl Config {
             listeners,
             auth,
             access: AccessConfig::from_settings(settings),
+            limits: LimitsConfig::from_settings(settings),
             store: StoreConfig::from_settings(settings),
             durability: DurabilityConfig::from_settings(settings),
             mqtt: MqttConfig::from_settings(settings),

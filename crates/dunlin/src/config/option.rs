@@ -101,6 +101,10 @@ pub static SECTIONS: &[Section] = &[
         doc: "What clients may do.",
     },
     Section {
+        name: "limits",
+        doc: "What clients may take of the broker.",
+    },
+    Section {
         name: "store",
         doc: "Where what must survive a restart is kept.",
     },
@@ -548,6 +552,101 @@ pub static OPTIONS: &[OptionRecord] = &[
         doc: "What becomes of a client that loses a subscription when rules change: the \
               subscription ends, and the connection with the last one; or the connection ends in \
               any case.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.ban_file",
+        kind: Kind::File,
+        default: "\"\"",
+        reloadable: false,
+        doc: "Who is kept out, as [[ban]] tables of TOML with client, user or address, and until; a change \
+              of the file holds at once.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.flapping_connects_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        default: "0",
+        reloadable: false,
+        doc: "How often a client may connect within limits.flapping_window_s before it is banned; 0 is any \
+              number.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.flapping_window_s",
+        kind: Kind::Integer {
+            min: 1,
+            max: 86_400,
+        },
+        default: "60",
+        unit: "seconds",
+        reloadable: false,
+        doc: "The time in which the connections of a client are counted.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.flapping_ban_s",
+        kind: Kind::Integer {
+            min: 1,
+            max: 31_536_000,
+        },
+        default: "300",
+        unit: "seconds",
+        reloadable: false,
+        doc: "How long a client that connects too often is banned, also over a restart.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.address_connections_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        default: "0",
+        reloadable: false,
+        doc: "How many connections a second one address, or one network of 64 bits in IPv6, may open; \
+              others are closed at once, and 0 is any number.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.client_messages_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000_000,
+        },
+        default: "0",
+        reloadable: false,
+        doc: "How many messages a second one client may publish; one that sends more is read from more \
+              slowly, and 0 is any number.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.client_bytes_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000_000,
+        },
+        default: "0",
+        unit: "bytes",
+        reloadable: false,
+        doc: "How many bytes a second one client may send; one that sends more is read from more slowly, \
+              and 0 is any number.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.memory_bytes_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1 << 50,
+        },
+        default: "0",
+        unit: "bytes",
+        reloadable: false,
+        doc: "The memory that the process should stay below: from 80 percent on publishers are slowed, from \
+              90 new connections are refused, from 95 messages; 0 is what the control group allows, if it does.",
         ..RECORD
     },
     OptionRecord {

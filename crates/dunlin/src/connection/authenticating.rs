@@ -12,6 +12,8 @@ use tokio::task::spawn_local;
 
 use super::task::{Connection, Inner, Phase};
 use crate::auth::{Allowed, Caller, Exchange, StillHolds, Verdict};
+use crate::limits::Subject;
+use crate::limits::memory::Pressure;
 use crate::shared::Shared;
 use crate::worker::Worker;
 
@@ -30,8 +32,14 @@ impl Authentication {
     }
 }
 
-/// A decision, and what is kept for the next step.
-type Decided = (Verdict, Exchange);
+/// A decision.
+struct Decided {
+    verdict: Verdict,
+    /// What is kept for the next step.
+    exchange: Exchange,
+    /// Whom it is about.
+    client_id: String,
+}
 
 async fn decide(
     shared: Arc<Shared>,
@@ -39,9 +47,63 @@ async fn decide(
     caller: Caller,
     mut exchange: Exchange,
 ) -> Decided {
-    let chain = shared.auth.chain();
-    let verdict = chain.decide(&attempt, &caller, &mut exchange).await;
-    (verdict, exchange)
+    let verdict = match turned_away(&shared, &attempt, &caller) {
+        Some(reason_code) => Verdict::Deny(reason_code),
+        None => {
+            let chain = shared.auth.chain();
+            chain.decide(&attempt, &caller, &mut exchange).await
+        }
+    };
+    Decided {
+        verdict: held_to_bans(&shared, &attempt, verdict),
+        exchange,
+        client_id: attempt.client_id,
+    }
+}
+
+/// Why nobody looks at the credential at all.
+fn turned_away(shared: &Shared, attempt: &Attempt, caller: &Caller) -> Option<ReasonCode> {
+    let is_new = attempt.step == AuthenticationStep::Connect;
+    if is_new && shared.limits.memory.pressure() >= Pressure::Refuse {
+        return Some(ReasonCode::ServerBusy);
+    }
+    let address = caller.peer.address.map(|address| address.ip());
+    let who = Subject {
+        client_id: &attempt.client_id,
+        user_name: attempt.user_name.as_deref(),
+        address,
+    };
+    shared.limits.is_banned(who).then_some(ReasonCode::Banned)
+}
+
+/// Who is let in is who it is by its proof, and is asked about again when bans change.
+fn held_to_bans(shared: &Arc<Shared>, attempt: &Attempt, verdict: Verdict) -> Verdict {
+    let Verdict::Allow(mut allowed) = verdict else {
+        return verdict;
+    };
+    if !shared.limits.has_bans() {
+        return Verdict::Allow(allowed);
+    }
+    let shared = Arc::clone(shared);
+    let client_id = attempt.client_id.clone();
+    let user_name = allowed.grant.user_name.clone();
+    let user_name = user_name.or_else(|| attempt.user_name.as_deref().map(Into::into));
+    let address = allowed.grant.address;
+    let is_banned = move || {
+        shared.limits.is_banned(Subject {
+            client_id: &client_id,
+            user_name: user_name.as_deref(),
+            address,
+        })
+    };
+    if is_banned() {
+        return Verdict::Deny(ReasonCode::Banned);
+    }
+    let still_holds = allowed.still_holds.take();
+    allowed.still_holds = Some(Box::new(move || {
+        !is_banned() && still_holds.as_ref().is_none_or(|still_holds| still_holds())
+    }));
+    Verdict::Allow(allowed)
 }
 
 impl Inner {
@@ -76,9 +138,19 @@ impl Inner {
         }
     }
 
-    fn take_decision(&mut self, worker: &Worker, now: Time, (verdict, exchange): Decided) {
+    fn take_decision(&mut self, worker: &Worker, now: Time, decided: Decided) {
+        let Decided {
+            verdict,
+            exchange,
+            client_id,
+        } = decided;
         self.authentication.is_deciding = false;
+        let is_new = self.core.client_id().is_none();
+        let limits = &worker.shared.limits;
         let decision = match verdict {
+            Verdict::Allow(_) if is_new && limits.note_connect(&client_id, now) => Decision::Deny {
+                reason_code: ReasonCode::Banned,
+            },
             Verdict::Allow(Allowed { grant, still_holds }) => {
                 self.authentication.still_holds = still_holds;
                 Decision::Allow(grant)
@@ -117,15 +189,7 @@ impl Connection {
             }
             inner.take_decision(worker, now, decided);
             // What came meanwhile [MQTT-3.1.4-6].
-            let bytes = std::mem::take(&mut inner.input.rest);
-            inner.input.since = None;
-            if inner.phase == Phase::Open && !bytes.is_empty() {
-                let handled = inner.handle_bytes(worker, &self, now, &bytes);
-                let rest = bytes.get(handled.consumed..).unwrap_or_default();
-                if handled.goes_on && !rest.is_empty() {
-                    inner.keep_rest(worker, &self, now, rest);
-                }
-            }
+            inner.handle_rest(worker, &self, now);
             inner.wake();
             inner.deadline(worker, now)
         };

@@ -1,6 +1,7 @@
 //! One Network Connection: read, drive the core, write.
 
 mod authenticating;
+mod pace;
 mod read;
 mod task;
 mod write;

@@ -90,16 +90,35 @@ impl Inner {
             let rest = bytes.get(handled.consumed..).unwrap_or_default();
             if !handled.goes_on || rest.is_empty() {
                 self.input.since = None;
-            } else if handled.consumed == 0 {
+            } else if handled.consumed == 0 && !self.waits() {
                 self.input.rest = bytes;
             } else {
                 self.keep_rest(worker, connection, now, rest);
             }
         }
         drop(buffer);
+        self.yield_to_memory(worker, connection, now);
         worker.pass_on();
         worker.flush_later(connection);
         Poll::Ready(!is_full)
+    }
+
+    /// Handles what came while nothing was to be handled.
+    pub(super) fn handle_rest(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        now: Time,
+    ) {
+        let bytes = std::mem::take(&mut self.input.rest);
+        self.input.since = None;
+        if self.phase == Phase::Open && !bytes.is_empty() {
+            let handled = self.handle_bytes(worker, connection, now, &bytes);
+            let rest = bytes.get(handled.consumed..).unwrap_or_default();
+            if handled.goes_on && !rest.is_empty() {
+                self.keep_rest(worker, connection, now, rest);
+            }
+        }
     }
 
     pub(super) fn keep_rest(
@@ -111,6 +130,10 @@ impl Inner {
     ) {
         self.input.rest = Vec::with_capacity(rest.len());
         self.input.rest.extend_from_slice(rest);
+        if self.waits() {
+            // It may be whole: it is not the client who lets it wait.
+            return;
+        }
         self.input.since = Some(now);
         let deadline = now.after(worker.shared.timeouts.partial_packet);
         // Its own deadline is asked for again when this one comes up.
@@ -157,6 +180,10 @@ impl Inner {
                 let packet = Bytes::from(std::mem::take(&mut self.input.rest));
                 self.input.since = None;
                 self.handle_large(worker, connection, now, &packet);
+                if worker.shared.limits.clients.is_limited() {
+                    self.slow_down(worker, connection, now, packet.len());
+                }
+                self.yield_to_memory(worker, connection, now);
                 worker.pass_on();
                 worker.flush_later(connection);
             }
@@ -203,8 +230,10 @@ impl Inner {
     ) -> Handled {
         let (mut consumed, mut publishes) = (0, 0);
         let mut limits = self.core.limits(&worker.shared.broker);
-        while self.phase == Phase::Open && !self.authentication.is_deciding() {
+        let is_limited = worker.shared.limits.clients.is_limited();
+        while self.phase == Phase::Open && !self.waits() {
             let rest = bytes.get(consumed..).unwrap_or_default();
+            let before = consumed;
             let was_new = self.core.is_new();
             let version = self.core.version();
             match fixed_header(rest, &limits) {
@@ -224,6 +253,10 @@ impl Inner {
                     }
                 }
                 Err(error) => self.handle_packet(worker, connection, now, Err(error)),
+            }
+            if is_limited {
+                let packet_bytes = consumed - before;
+                self.slow_down(worker, connection, now, packet_bytes);
             }
             if was_new {
                 limits = self.core.limits(&worker.shared.broker);
@@ -286,12 +319,17 @@ impl Inner {
         let shared = &worker.shared;
         let outcome = worker.with_core(now, |context| {
             let Self {
-                core, out, pending, ..
+                core,
+                out,
+                pending,
+                pace,
+                ..
             } = self;
             let outcome = input(core, context, out);
             let Outcome::Publish(request) = outcome else {
                 return outcome;
             };
+            pace.published += 1;
             let begun = publish::begin(shared, context.worker, core, request);
             let was_idle = pending.is_empty();
             let left = if was_idle {

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, info};
 
 use super::authenticating::Authentication;
+use super::pace::Pace;
 use super::read::Input;
 use super::write::Flushed;
 use crate::auth::Caller;
@@ -58,6 +59,7 @@ pub(super) struct Inner {
     pub(super) pending: VecDeque<Pending>,
     pub(super) phase: Phase,
     pub(super) authentication: Authentication,
+    pub(super) pace: Pace,
     /// Whether the socket took less than there was.
     pub(super) is_blocked: bool,
     /// Wakes the task.
@@ -96,6 +98,7 @@ impl Connection {
                 pending: VecDeque::new(),
                 phase: Phase::Open,
                 authentication: Authentication::default(),
+                pace: Pace::default(),
                 is_blocked: false,
                 waker: None,
             }),
@@ -156,6 +159,9 @@ impl Connection {
                 Phase::Closing(until) if until <= now => inner.set_gone(),
                 Phase::Closing(_) => {}
                 Phase::Open => {
+                    if inner.pace.paused_until().is_some_and(|until| until <= now) {
+                        inner.wake();
+                    }
                     let partial_since = inner.input.partial_since();
                     let is_stuck = partial_since.is_some_and(|since| {
                         since.after(worker.shared.timeouts.partial_packet) <= now
@@ -287,7 +293,8 @@ impl Inner {
         };
         let partial_since = self.input.partial_since();
         let partial = partial_since.map(|since| since.after(worker.shared.timeouts.partial_packet));
-        let deadline = timeout.into_iter().chain(partial).min();
+        let paused = self.pace.paused_until();
+        let deadline = timeout.into_iter().chain(partial).chain(paused).min();
         deadline.unwrap_or_else(|| now.after(IDLE_LOOK))
     }
 
@@ -351,6 +358,7 @@ fn poll(
             Poll::Pending => {}
         }
     }
+    inner.go_on(worker, connection);
     while inner.phase == Phase::Open {
         if client.borrow().is_none()
             && let Some(id) = inner.core.client_id()
@@ -362,9 +370,8 @@ fn poll(
         // A client that does not read what it is sent is not read from either.
         let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
         let is_behind = inner.is_blocked && inner.out.len() > out_max;
-        // Nor is one of which nobody knows yet who it is.
-        let waits = inner.authentication.is_deciding();
-        if is_behind || waits || inner.pending.len() >= PENDING_MAX {
+        // Nor is one that sent more than its share, or of which nobody knows yet who it is.
+        if is_behind || inner.waits() || inner.pending.len() >= PENDING_MAX {
             return Poll::Pending;
         }
         let read = inner.read(worker, connection, context);

@@ -58,7 +58,14 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
     };
     loop {
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok((stream, peer)) => {
+                if !worker.shared.limits.admits(peer.ip(), worker.now()) {
+                    let max = "limits.address_connections_max".to_owned();
+                    warn_sometimes("connections were refused", max);
+                    continue;
+                }
+                stream
+            }
             Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
                 warn_sometimes("cannot accept connections for now", error.to_string());

@@ -8,6 +8,7 @@
 
 mod access;
 mod auth;
+mod limits;
 
 use std::path::PathBuf;
 
@@ -79,6 +80,12 @@ impl House {
 
     fn loaded(&self) -> Config {
         Config::from_toml(&self.config).unwrap()
+    }
+
+    /// Ends the broker, and starts it again.
+    fn restart(&mut self) {
+        self.server = None;
+        self.server = Some(Server::start(&self.loaded()).unwrap());
     }
 
     /// What SIGHUP does.

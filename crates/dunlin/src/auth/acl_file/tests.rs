@@ -2,7 +2,7 @@ use dunlin_codec::{QoS, TopicFilter, TopicName};
 use dunlin_core::access::{Access as _, Identity, RuleSet};
 
 use super::*;
-use crate::auth::mutate::mutations;
+use crate::mutate::mutations;
 
 const TEXT: &str = "\
 # for clients without a name

@@ -13,9 +13,9 @@ use ring::signature::{
 use serde_json::json;
 
 use super::*;
-use crate::auth::mutate::mutations;
 use crate::config::Config;
 use crate::http::tests::Answering;
+use crate::mutate::mutations;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

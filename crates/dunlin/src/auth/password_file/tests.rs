@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::mutate::mutations;
+use crate::mutate::mutations;
 
 const TEXT: &str = "# users of the house
 

@@ -6,10 +6,10 @@ use dunlin_core::input::Secret;
 
 use super::*;
 use crate::auth::hash::PasswordScheme;
-use crate::auth::mutate::mutations;
 use crate::auth::password_file::PasswordFile;
 use crate::auth::pool::Pool;
 use crate::auth::verifier::client;
+use crate::mutate::mutations;
 
 const METHOD: &str = "SCRAM-SHA-256";
 
