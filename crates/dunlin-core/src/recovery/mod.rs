@@ -100,7 +100,7 @@ struct Sending {
 /// The messages that somebody needs.
 #[derive(Clone, Debug, Default)]
 struct Messages {
-    by_sequence: HashMap<u64, (Arc<Message>, u32)>,
+    by_sequence: BTreeMap<u64, (Arc<Message>, u32)>,
     /// Whether everything is being written again: then a message may be named by records that are
     /// still to come.
     is_rewriting: bool,
