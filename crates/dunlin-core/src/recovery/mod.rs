@@ -26,7 +26,8 @@ use crate::time::Time;
 /// What is needed of the records that were read so far.
 #[derive(Clone, Debug, Default)]
 pub struct Recovery {
-    sessions: HashMap<u64, Kept>,
+    /// By number; a tree, which needs no second copy of itself to grow.
+    sessions: BTreeMap<u64, Kept>,
     messages: Messages,
     /// By topic: the publish that set or deleted its retained message, and whether it set it.
     retained: HashMap<Box<[u8]>, (u64, bool)>,
@@ -54,7 +55,8 @@ struct Kept {
     window: u32,
     will: Option<KeptWill>,
     will_due: Option<Time>,
-    subscriptions: BTreeMap<Box<str>, KeptSubscription>,
+    /// Sorted by filter; there are millions of sessions with one of them.
+    subscriptions: Vec<(Box<str>, KeptSubscription)>,
     /// What waits, by sequence number.
     queue: BTreeMap<u64, Entry>,
     in_flight: BTreeMap<u64, Sending>,
@@ -178,7 +180,9 @@ impl Recovery {
             Record::Subscribed(subscribed) => self.read_subscribed(subscribed),
             Record::Unsubscribed { session, filter } => {
                 if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
-                    kept.subscriptions.remove(*filter);
+                    if let Ok(place) = kept.subscription(filter) {
+                        kept.subscriptions.remove(place);
+                    }
                 }
             }
             Record::Publish(publish) => self.read_publish(publish),
@@ -243,7 +247,10 @@ impl Recovery {
     /// Sessions that were named and did not come are none; what they have of shared subscriptions
     /// waits for those.
     fn forget_unknown(&mut self) {
-        let unknown: Vec<_> = self.sessions.extract_if(|_, kept| !kept.is_known).collect();
+        let unknown: Vec<_> = self
+            .sessions
+            .extract_if(.., |_, kept| !kept.is_known)
+            .collect();
         for (number, mut kept) in unknown {
             for (sequence, entry) in kept.take_movable() {
                 self.wait(sequence, entry, number);
@@ -321,8 +328,20 @@ impl Recovery {
             identifier: subscribed.identifier,
             retained: subscribed.retained_as_of.map(|as_of| (as_of, None)),
         };
-        kept.subscriptions
-            .insert(subscribed.filter.into(), subscription);
+        match kept.subscription(subscribed.filter) {
+            Ok(place) => {
+                if let Some((_, present)) = kept.subscriptions.get_mut(place) {
+                    *present = subscription;
+                }
+            }
+            Err(place) => {
+                if kept.subscriptions.is_empty() {
+                    kept.subscriptions.reserve_exact(1);
+                }
+                let filter = subscribed.filter.into();
+                kept.subscriptions.insert(place, (filter, subscription));
+            }
+        }
     }
 
     fn read_publish(&mut self, publish: &PublishRecord<'_>) {
@@ -448,7 +467,8 @@ impl Recovery {
         let Some(kept) = self.sessions.get_mut(&page.session.as_u64()) else {
             return;
         };
-        if let Some(subscription) = kept.subscriptions.get_mut(page.filter) {
+        let place = kept.subscription(page.filter).ok();
+        if let Some((_, subscription)) = place.and_then(|place| kept.subscriptions.get_mut(place)) {
             let as_of = subscription.retained.take();
             subscription.retained = as_of
                 .zip(page.next)
@@ -458,6 +478,12 @@ impl Recovery {
 }
 
 impl Kept {
+    /// Where the subscription to a filter is, or would be.
+    fn subscription(&self, filter: &str) -> Result<usize, usize> {
+        self.subscriptions
+            .binary_search_by(|(present, _)| (**present).cmp(filter))
+    }
+
     fn queue(&mut self, sequence: u64, entry: Entry, messages: &mut Messages) {
         if !self.queue.contains_key(&sequence) && messages.claim(sequence) {
             self.queue.insert(sequence, entry);

@@ -51,10 +51,8 @@ impl Broker {
         };
         self.restore_retained(context.now, &mut recovery);
         recovered.retained = self.retained_count();
-        let mut sessions: Vec<_> = recovery.sessions.drain().collect();
         // Of two sessions of one client the later one counts.
-        sessions.sort_unstable_by_key(|&(number, _)| std::cmp::Reverse(number));
-        for (number, mut kept) in sessions {
+        while let Some((number, mut kept)) = recovery.sessions.pop_last() {
             if is_over(&kept) {
                 for (sequence, entry) in kept.take_movable() {
                     recovery.wait(sequence, entry, 0);
