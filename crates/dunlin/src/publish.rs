@@ -97,6 +97,9 @@ pub(crate) fn finish_one(
     pending: Pending,
     out: &mut Output,
 ) -> Option<Pending> {
+    if connection.is_behind() {
+        return Some(pending);
+    }
     let Pending {
         plan,
         position,

@@ -218,7 +218,13 @@ impl Worker {
                 elsewhere.push(notice);
             } else if let Some(connection) = self.connection(id) {
                 match notice {
-                    Notice::Output(_) => self.flush_later(&connection),
+                    Notice::Output(_) => {
+                        if connection.is_behind() {
+                            // Perhaps not any more.
+                            self.look_at_commits();
+                        }
+                        self.flush_later(&connection);
+                    }
                     Notice::TakenOver(_) => taken_over.push(connection),
                 }
             }
@@ -392,6 +398,13 @@ impl Worker {
         }
         flush.abort();
         timers.abort();
+    }
+
+    /// Looks at the publishes that wait as if the store had got on.
+    fn look_at_commits(&self) {
+        if let Some(mailbox) = self.shared.mailboxes.get(self.index) {
+            mailbox.put_progress();
+        }
     }
 
     fn handle_notice(&self, notice: Notice) {

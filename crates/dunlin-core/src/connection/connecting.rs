@@ -313,6 +313,7 @@ impl Connection {
             wants_problems: properties.request_problem_information.unwrap_or(true),
             pending: 0,
             may_have_received: attachment.is_present,
+            may_be_behind: false,
             resend_from: attachment.is_present.then_some(0),
             resend_at: None,
             authentication_method: properties.authentication_method.map(Into::into),

@@ -35,7 +35,10 @@ impl Connected {
             self.may_have_received = true;
             match self.arrival(connection, packet_id) {
                 Arrival::New => {}
-                Arrival::UnderWay => return Ok(Outcome::Continue),
+                Arrival::UnderWay => {
+                    self.may_be_behind = true;
+                    return Ok(Outcome::Continue);
+                }
                 Arrival::Known => {
                     self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
                     return Ok(Outcome::Continue);
@@ -181,6 +184,22 @@ impl Connected {
 }
 
 impl Connection {
+    /// Whether publishes of this connection have to wait, after they are stored, because the client
+    /// repeated a QoS 2 message that is under way since an earlier connection of its session: others
+    /// would overtake that one [MQTT-4.6.0-6]. This connection gets a
+    /// [`Notice::Output`](crate::worker::Notice) when the wait may be over.
+    pub fn is_behind(&mut self) -> bool {
+        let id = self.id;
+        let State::Connected(connected) = &mut self.state else {
+            return false;
+        };
+        if connected.may_be_behind {
+            let state = connected.session.lock_for(id);
+            connected.may_be_behind = state.is_some_and(|state| state.received.has_asked_again());
+        }
+        connected.may_be_behind
+    }
+
     /// Acknowledges a publish that is done. Publishes of one connection are acknowledged in the
     /// order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
     pub fn acknowledge(

@@ -69,6 +69,8 @@ struct Connected {
     /// Whether the session can have QoS 2 messages that were received and not released: not before the
     /// first of a new session.
     may_have_received: bool,
+    /// Whether the client repeated a QoS 2 message that was under way since an earlier connection.
+    may_be_behind: bool,
     /// The sequence number in flight from which on messages are to be sent again.
     resend_from: Option<u64>,
     /// When unacknowledged messages are sent again without a new connection.

@@ -179,10 +179,10 @@ impl Recovery {
             }
             Record::Subscribed(subscribed) => self.read_subscribed(subscribed),
             Record::Unsubscribed { session, filter } => {
-                if let Some(kept) = self.sessions.get_mut(&session.as_u64()) {
-                    if let Ok(place) = kept.subscription(filter) {
-                        kept.subscriptions.remove(place);
-                    }
+                if let Some(kept) = self.sessions.get_mut(&session.as_u64())
+                    && let Ok(place) = kept.subscription(filter)
+                {
+                    kept.subscriptions.remove(place);
                 }
             }
             Record::Publish(publish) => self.read_publish(publish),

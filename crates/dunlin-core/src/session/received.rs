@@ -82,6 +82,12 @@ impl Received {
         self.set(packet_id, Stage::Received);
     }
 
+    /// Whether a message that came again on the present connection is under way since another one.
+    pub(crate) fn has_asked_again(&self) -> bool {
+        let mut stages = self.entries.iter().map(|&(_, stage)| stage);
+        stages.any(|stage| stage == Stage::AskedAgain)
+    }
+
     /// Removes an identifier; false if it was not there.
     pub(crate) fn remove(&mut self, packet_id: PacketIdentifier) -> bool {
         let position = self.position(packet_id);

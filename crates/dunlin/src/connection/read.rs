@@ -339,6 +339,7 @@ impl Inner {
             };
             if let Some(left) = left {
                 pending.push_back(left);
+                connection.is_behind.set(core.is_behind());
                 if was_idle {
                     worker.commit_later(connection);
                 }

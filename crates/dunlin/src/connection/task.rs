@@ -47,6 +47,8 @@ pub(crate) struct Connection {
     is_listed: Cell<bool>,
     /// Whether it is in the list of those that wait for the store.
     is_held: Cell<bool>,
+    /// Whether publishes wait for those of an earlier connection of its session.
+    pub(super) is_behind: Cell<bool>,
     inner: RefCell<Inner>,
 }
 
@@ -90,6 +92,7 @@ impl Connection {
             tick: Cell::default(),
             is_listed: Cell::new(false),
             is_held: Cell::new(false),
+            is_behind: Cell::new(false),
             inner: RefCell::new(Inner {
                 stream,
                 core: CoreConnection::new(id, now),
@@ -214,6 +217,11 @@ impl Connection {
         worker.flush_later(self);
     }
 
+    /// Whether publishes wait for those of an earlier connection of its session.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind.get()
+    }
+
     /// Finishes the publishes that are safe by now; false if some are not.
     pub(crate) fn finish_commits(&self, worker: &Worker, now: Time) -> bool {
         let Ok(mut inner) = self.inner.try_borrow_mut() else {
@@ -228,6 +236,7 @@ impl Connection {
         let is_done = worker.with_core(now, |context| {
             publish::finish(&worker.shared, context, core, pending, out)
         });
+        self.is_behind.set(!is_done && inner.core.is_behind());
         if inner.core.close_reason().is_some() {
             inner.close_if(&Outcome::Close, worker, now);
         }

@@ -402,8 +402,12 @@ impl World {
             Some(position) => self.log.stored(position).expect("it is not broken"),
             None => Stored::nothing_to_do(&pending.plan),
         };
+        let mut origin = pending.origin.and_then(|(id, _)| self.peers.get_mut(&id));
+        let is_behind = origin
+            .as_mut()
+            .is_some_and(|peer| peer.connection.is_behind());
         match stored {
-            Some(stored) if !waits => {
+            Some(stored) if !waits && !is_behind => {
                 let forwarded = Forwarded::nothing_to_do(&pending.plan);
                 let forwarded = forwarded.expect("there are no other nodes");
                 let committed = pending.plan.committed(stored, forwarded);
@@ -432,9 +436,27 @@ impl World {
 
     /// What was held becomes durable, and what comes is durable at once.
     pub(crate) fn release_commits(&mut self) {
+        self.finish_from(|_| 0);
+    }
+
+    /// The same, and the publishes of later connections are looked at before those of earlier ones, as
+    /// if others served them.
+    pub(crate) fn release_commits_backwards(&mut self) {
+        self.finish_from(|pending| u64::MAX - pending.origin.map_or(0, |(id, _)| id.0));
+    }
+
+    fn finish_from(&mut self, order: impl Fn(&Pending) -> u64) {
         self.log.set_commits(Commits::AtOnce);
-        for pending in std::mem::take(&mut self.pending) {
-            self.finish(pending);
+        loop {
+            let mut waiting = std::mem::take(&mut self.pending);
+            let before = waiting.len();
+            waiting.make_contiguous().sort_by_key(&order);
+            for pending in waiting {
+                self.finish(pending);
+            }
+            if self.pending.len() == before || self.pending.is_empty() {
+                break;
+            }
         }
         let open: Vec<_> = self.peers.keys().copied().collect();
         for id in open {

@@ -13,7 +13,7 @@
 //! | `store` | the broker has a store, which outlives it |
 //! | `restart` | the power fails, and the broker starts again with what its store kept |
 //! | `rewrite` | the store forgets what is not written again; `rewrite begun`: that only begins |
-//! | `commits held` | what must be kept waits; also `failing`, `at-once` and `released` |
+//! | `commits held` | what must be kept waits; also `failing`, `at-once`, `released` and `released backwards` |
 //! | `A> PUBLISH a/b text qos=1 id=7` | A sends a packet; a new connection is opened if it has none |
 //! | `A> CONNECT … ; PUBLISH …` | several packets in one piece |
 //! | `A> RAW 30 ['a/#' "text"]` | any bytes, see [`build::raw`] |
@@ -142,7 +142,7 @@ scripts! {
         clean_session_needs_no_store dropped_stays_dropped durable_group_survives
         ended_stays_ended expiry_while_stopped full_store in_flight_survives
         nothing_before_it_is_safe received_survives retained_page_survives retained_survive
-        published_while_rewritten rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
+        published_while_rewritten repeated_stays_in_order rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
         taken_over_into_a_lasting_session takeover_wills will_after_a_stop will_delay_goes_on
     }
     subscribe {

@@ -228,6 +228,7 @@ impl Runner {
             "failing" => world.set_commits(Commits::Failing),
             "at-once" => world.set_commits(Commits::AtOnce),
             "released" => world.release_commits(),
+            "released backwards" => world.release_commits_backwards(),
             _ => return Err(format!("commits are not {what}")),
         }
         Ok(())
