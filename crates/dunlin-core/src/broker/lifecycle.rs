@@ -76,7 +76,7 @@ impl Broker {
             if let Some(session) = found.take() {
                 let is_stale = {
                     let mut state = session.lock();
-                    if state.is_ghost {
+                    if state.is_ghost && !state.is_will_due(context.now) {
                         // Its client is back in time.
                         state.will = None;
                     }
@@ -85,7 +85,8 @@ impl Broker {
                 if attaching.clean_start || is_stale {
                     // A new session takes its place [MQTT-3.1.2-4]. One that comes back after a stop
                     // would be present again: CONNACK waits for its end.
-                    position = self.end_session(context, &session).or(position);
+                    let ended = self.end_session(context, &session);
+                    position = ended.map_err(NotAttached::Storage)?.or(position);
                 } else if let Some(begun) = self.resume(context, &session, attaching) {
                     let position = begun.map_err(NotAttached::Storage)?;
                     return Ok(Attachment {
@@ -137,9 +138,10 @@ impl Broker {
             }
             let before = state.connection;
             // The first connection ended without DISCONNECT; a new one within the Will Delay Interval
-            // cancels the will [MQTT-3.1.3-9].
+            // cancels the will [MQTT-3.1.3-9]. One that is due is published even if no timer has looked yet.
+            let is_due = state.is_will_due(context.now);
             let will = state.will.take();
-            let will = will.filter(|will| before.is_some() && will.delay().is_zero());
+            let will = will.filter(|will| is_due || before.is_some() && will.delay().is_zero());
             let will = will.map(|will| self.owed(session, &state, will));
             state.queue.drop_expired(context.now);
             self.note_discarded(session, &mut state);
@@ -255,15 +257,18 @@ impl Broker {
 
     /// Ends a session: its subscriptions, its messages, and its connection if it has one. Gives what
     /// has to be waited for until a stop does not bring it back.
+    ///
+    /// # Errors
+    /// [`StorageFault`] if a stop will bring it back: it is over all the same, but nobody may be told so.
     pub(crate) fn end_session(
         &self,
         context: &mut Occasion<'_>,
         session: &SessionRef,
-    ) -> Option<Position> {
+    ) -> Result<Option<Position>, StorageFault> {
         let (subscriptions, moving, will, connection, position) = {
             let mut state = session.lock();
             if state.is_ended {
-                return None;
+                return Ok(None);
             }
             state.is_ended = true;
             let connection = state.connection;
@@ -293,9 +298,9 @@ impl Broker {
                     session: session.number(),
                 };
                 let owed = will.as_ref().and_then(OwedWill::record);
-                self.keep(&[owed.as_slice(), &[ended]].concat()).ok()
+                self.keep(&[owed.as_slice(), &[ended]].concat()).map(Some)
             } else {
-                None
+                Ok(None)
             };
             (subscriptions, moving, will, connection, position)
         };
@@ -390,7 +395,7 @@ impl Broker {
             if state.is_ended || state.connection.is_some() {
                 return;
             }
-            let is_due = state.will_due.is_some_and(|at| at <= context.now);
+            let is_due = state.is_will_due(context.now);
             let will = if is_due { state.will.take() } else { None };
             let will = will.map(|will| self.owed(session, &state, will));
             if is_due {

@@ -145,9 +145,10 @@ impl Broker {
             received: plan.received(),
             will_of: plan.will_of,
         };
-        // Nobody is told that a message of QoS 0 is safe.
+        // Nobody is told that a message of QoS 0 is safe. But who has a will must not get it again when
+        // a stop makes the broker forget that it was published.
         let durability = match plan.message.qos() {
-            QoS::AtMostOnce => Durability::Memory,
+            QoS::AtMostOnce if plan.will_of.is_none() => Durability::Memory,
             _ => self.settings().durability.of(plan.message.topic()),
         };
         let records = [Record::Publish(record)];

@@ -243,6 +243,11 @@ impl SessionState {
         Some(self.disconnected_at?.after(self.expiry_interval?))
     }
 
+    /// Whether its will is due.
+    pub(crate) fn is_will_due(&self, now: Time) -> bool {
+        self.will_due.is_some_and(|at| at <= now)
+    }
+
     /// When its will or its end is due, while its client is away.
     pub(crate) fn next_due(&self) -> Option<Time> {
         self.will_due.into_iter().chain(self.expires_at()).min()

@@ -574,6 +574,11 @@ impl World {
         }
     }
 
+    /// Lets time pass, and no timer looks.
+    pub(crate) fn pass_unnoticed(&mut self, duration: Duration) {
+        self.now = self.now.after(duration);
+    }
+
     /// Lets time pass, with everything that becomes due in it.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now.after(duration);

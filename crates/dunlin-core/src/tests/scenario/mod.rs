@@ -25,6 +25,7 @@
 //! | `A! closed text`, `A! open` | the broker closed the connection (its reason holds the text), or not |
 //! | `A: opens`, `lost`, `stalls`, `reads`, `ended CODE` | its network connection, or what the broker does to it |
 //! | `+1500ms`, `+5s`, `+2h`, `+7d` | time passes, and what becomes due in it happens |
+//! | `late 5s` | time passes, and no timer looks at what becomes due until the next time |
 //! | `? sessions 2` | a figure of the broker |
 //!
 //! A packet that no `<` line before the next action takes fails the test, and so does a connection
@@ -139,11 +140,12 @@ scripts! {
         strategies subscribing_again
     }
     store {
-        clean_session_needs_no_store dropped_stays_dropped durable_group_survives
+        clean_session_needs_no_store clean_start_is_not_stored dropped_stays_dropped durable_group_survives
         ended_stays_ended expiry_while_stopped full_store in_flight_survives
         nothing_before_it_is_safe received_survives retained_page_survives retained_survive
         published_while_rewritten repeated_stays_in_order rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
         taken_over_into_a_lasting_session takeover_wills will_after_a_stop will_delay_goes_on
+        will_of_qos_0_once will_was_due_first
     }
     subscribe {
         again_replaces answered dollar_topics identifier_fields lower_qos many_filters_as_one_by_one

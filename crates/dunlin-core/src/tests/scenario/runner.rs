@@ -162,6 +162,12 @@ impl Runner {
                 self.world().restart();
                 return Ok(());
             }
+            ("late", _) => {
+                self.check_quiet()?;
+                let time = duration(rest)?;
+                self.world().pass_unnoticed(time);
+                return Ok(());
+            }
             ("rewrite", _) if rest == "begun" => {
                 self.world().begin_rewrite();
                 return Ok(());
