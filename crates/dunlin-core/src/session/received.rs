@@ -11,7 +11,9 @@ use crate::session::SessionRef;
 enum Stage {
     /// PUBLISH came; the message is not safe yet, or not given to its subscribers.
     Pending,
-    /// Meanwhile PUBLISH came again.
+    /// The same, and the connection that it came on is not the present one any more.
+    Left,
+    /// PUBLISH came again, on the present connection.
     AskedAgain,
     /// PUBREC has to be sent on a later connection than that of the first PUBLISH.
     Owed(ReasonCode),
@@ -59,7 +61,8 @@ impl Received {
             None => Arrival::New,
             Some(Stage::Received) => Arrival::Known,
             Some(Stage::Owed(_)) => Arrival::UnderWay,
-            Some(stage @ (Stage::Pending | Stage::AskedAgain)) => {
+            Some(Stage::Pending) => Arrival::UnderWay,
+            Some(stage @ (Stage::Left | Stage::AskedAgain)) => {
                 *stage = Stage::AskedAgain;
                 Arrival::UnderWay
             }
@@ -130,8 +133,8 @@ impl Received {
     pub(crate) fn begin_connection(&mut self) {
         while self.next_owed().is_some() {}
         for (_, stage) in &mut self.entries {
-            if *stage == Stage::AskedAgain {
-                *stage = Stage::Pending;
+            if matches!(stage, Stage::Pending | Stage::AskedAgain) {
+                *stage = Stage::Left;
             }
         }
     }
@@ -229,7 +232,10 @@ impl Drop for Exchange {
         if let Some(session) = self.session.take() {
             let mut state = session.lock();
             let stage = state.received.stage_mut(self.packet_id);
-            if matches!(stage, Some(Stage::Pending | Stage::AskedAgain)) {
+            if matches!(
+                stage,
+                Some(Stage::Pending | Stage::Left | Stage::AskedAgain)
+            ) {
                 state.received.remove(self.packet_id);
             }
         }
