@@ -1,6 +1,8 @@
 //! Broken forms of a text, the same ones in every run: for tests of parsers.
+//!
+//! `FUZZ=1000 cargo test -p dunlin fuzz` goes on a thousand times as long.
 
-/// `count` forms of a text in which pieces are changed, removed, doubled or put elsewhere.
+/// `count` forms of a text, or as many times more as `FUZZ` says, in which pieces are changed, removed, doubled or put elsewhere.
 pub(crate) fn mutations(text: &str, count: usize) -> impl Iterator<Item = String> {
     let text = text.as_bytes().to_vec();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -11,7 +13,8 @@ pub(crate) fn mutations(text: &str, count: usize) -> impl Iterator<Item = String
         state ^= state << 17;
         usize::try_from(state % (below.max(1) as u64)).unwrap()
     };
-    (0..count).map(move |_| {
+    let times = std::env::var("FUZZ").map_or(1, |times| times.parse().unwrap());
+    (0..count.saturating_mul(times)).map(move |_| {
         let mut bytes = text.clone();
         for _ in 0..=random(4) {
             let from = random(bytes.len());

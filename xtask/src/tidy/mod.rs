@@ -3,6 +3,7 @@
 //! Every check streams the tracked files. `missing_docs` already sees that each `pub mod` has its
 //! sentence, so there is no check for it here.
 
+mod attacks;
 mod manifest;
 mod reach;
 mod size;
@@ -33,6 +34,7 @@ pub(crate) fn check(repository: &Repository) -> Result<()> {
         }
     }
     reach::check(repository, &files, &mut complaints)?;
+    attacks::check(repository, &mut complaints)?;
     ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
     Ok(())
 }

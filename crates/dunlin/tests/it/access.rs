@@ -202,3 +202,38 @@ async fn rules_of_the_configuration_change_with_it() {
     house.reload().unwrap();
     assert_eq!(publish(&mut bob, "t", "1").await, ReasonCode::NotAuthorized);
 }
+
+/// What waited for a client that was away is not delivered when its rule is gone, nor is what is
+/// retained.
+#[tokio::test]
+async fn acl_on_delivery_what_waits_is_dropped_with_its_rule() {
+    let house = House::new(Some(ACL), "");
+    let mut packet = connect_fields("b", V5);
+    packet.user_name = Some("bob");
+    packet.password = Some(b"bob's secret");
+    packet.clean_start = false;
+    packet.properties.session_expiry_interval = Some(600);
+    let packet = Packet::Connect(Box::new(packet));
+    let mut bob = house.open(V5).await;
+    bob.send(&packet).await.unwrap();
+    assert_eq!(connack(&mut bob).await, ReasonCode::Success);
+    for filter in ["rooms/hall", "own/b/bob"] {
+        let code = subscribe(&mut bob, filter).await;
+        assert_eq!(code, ReasonCode::GrantedQoS1);
+    }
+    drop(bob);
+    let mut ada = house.client("a", "ada", V5).await;
+    // Whether he is away already or not: it is not acknowledged.
+    let code = publish(&mut ada, "rooms/hall", "1").await;
+    assert_eq!(code, ReasonCode::Success);
+    house.write_acl("user ada\ntopic readwrite rooms/#\npattern readwrite own/%c/%u\n");
+    house.reload().unwrap();
+    let mut bob = house.open(V5).await;
+    bob.send(&packet).await.unwrap();
+    assert_eq!(connack(&mut bob).await, ReasonCode::Success);
+    nothing_waits(&mut bob).await;
+    // The other subscription is still there.
+    let code = publish(&mut bob, "own/b/bob", "2").await;
+    assert_eq!(code, ReasonCode::Success);
+    assert_eq!(message(&mut bob).await.1, "2");
+}

@@ -104,7 +104,7 @@ fn what_is_wrong_is_told_with_its_line() {
 }
 
 #[test]
-fn any_bytes_are_rules_or_an_error() {
+fn fuzz_acl_files() {
     let path = Path::new("acl");
     let good = mutations(TEXT, 4000).filter(|text| parse(path, text).is_ok());
     assert!(good.count() > 100);

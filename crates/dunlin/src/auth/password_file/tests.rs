@@ -108,7 +108,7 @@ fn users_that_there_are_not_cost_what_the_others_do() {
 }
 
 #[test]
-fn any_bytes_are_a_file_or_an_error() {
+fn fuzz_password_files() {
     for text in mutations(TEXT, 4000) {
         if let Ok(file) = parse(&text) {
             let again = parse(&file.to_string()).unwrap();

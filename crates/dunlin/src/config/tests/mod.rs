@@ -3,6 +3,7 @@
 mod bind;
 mod documents;
 mod filters;
+mod fuzz;
 mod messages;
 mod options;
 mod sources;
