@@ -2,12 +2,13 @@
 # Runs the suites against a broker that is already there, after installing the clients:
 #   interop/run.sh HOST PORT [SUITE...]
 # SUITE is paho, mqttjs or mosquitto; all three without. ONLY='5.0/will_*' runs some cases of each.
+# TRANSPORT=tls CA_FILE=ca.pem, ws or wss goes another way than TCP: see harness/transport.py.
 # The last line is `N passed, N failed`, and the exit code is 1 if one failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 if [ $# -lt 2 ]; then
-  sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 host=$1 port=$2

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the three clients that the suites drive, each pinned or from Debian:
+# Installs what the suites and tests drive, each pinned or from Debian:
 #   mosquitto-clients   Debian package          mosquitto_pub, mosquitto_sub, mosquitto_rr
+#   haproxy             Debian package          in front of the broker, for the PROXY protocol
 #   paho-mqtt           PyPI, requirements.txt  into interop/.venv
 #   mqtt (MQTT.js)      npm, package-lock.json  into interop/node_modules
 # What is there already is left alone, so a second run takes a moment and needs no network.
@@ -41,6 +42,8 @@ for tool in mosquitto_pub mosquitto_sub mosquitto_rr; do
     break
   fi
 done
+
+command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || apt_install haproxy
 
 if ! same requirements.txt .venv/installed || ! .venv/bin/python -c 'import paho.mqtt.client' 2>/dev/null; then
   command -v python3 >/dev/null || die "python3 is missing: install Python 3.9 or later"

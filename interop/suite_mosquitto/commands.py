@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from harness.cases import DEADLINE_S, QUIET_S, Failure, Trial, Version
+from harness.transport import TRANSPORT
 
 VERSION_NAMES = {Version.V3_1: "mqttv31", Version.V3_1_1: "mqttv311", Version.V5: "mqttv5"}
 PUBLISH = re.compile(r"received PUBLISH \(d(\d), q(\d), r(\d), m(\d+),")
@@ -40,6 +41,12 @@ def property_flags(**by_command: dict) -> list[str]:
 
 def command_line(trial: Trial, program: str, *arguments: str, port: int | None = None) -> list[str]:
     where = ["-h", trial.host, "-p", str(port or trial.port)]
+    if TRANSPORT.is_websocket:
+        raise Failure("mosquitto's clients of Debian speak no WebSocket")
+    if TRANSPORT.is_secure:
+        where += ["--cafile", TRANSPORT.ca_file or ""]
+    if TRANSPORT.cert_file:
+        where += ["--cert", TRANSPORT.cert_file, "--key", TRANSPORT.key_file or ""]
     return [program, *where, "-V", VERSION_NAMES[trial.version], *arguments]
 
 

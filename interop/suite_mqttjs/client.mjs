@@ -1,7 +1,20 @@
 // A client of MQTT.js that a case can drive step by step and wait for.
+import { readFileSync } from 'node:fs'
+
 import mqtt from 'mqtt'
 
 import { DEADLINE_MS, Failure, QUIET_MS, V3_1, V5, expect, waitUntil } from './cases.mjs'
+
+// What the environment says of the way to the broker, as `harness/transport.py` describes it.
+const PROTOCOLS = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss' }
+const { TRANSPORT = 'tcp', CA_FILE, CERT_FILE, KEY_FILE } = process.env
+if (!Object.hasOwn(PROTOCOLS, TRANSPORT)) throw new Error(`TRANSPORT=${TRANSPORT}: tcp, tls, ws or wss`)
+const WAY = {
+  protocol: PROTOCOLS[TRANSPORT],
+  ...(TRANSPORT === 'ws' || TRANSPORT === 'wss' ? { path: '/mqtt' } : {}),
+  ...(CA_FILE ? { ca: readFileSync(CA_FILE) } : {}),
+  ...(CERT_FILE ? { cert: readFileSync(CERT_FILE), key: readFileSync(KEY_FILE) } : {})
+}
 
 // Long enough that no session of a case ends by itself.
 const SESSION_S = 300
@@ -58,7 +71,7 @@ export class Client {
     const client = mqtt.connect({
       host: trial.host,
       port: options.port ?? trial.port,
-      protocol: 'mqtt',
+      ...WAY,
       protocolId: trial.version === V3_1 ? 'MQIsdp' : 'MQTT',
       protocolVersion: trial.version,
       clientId: this.clientId,

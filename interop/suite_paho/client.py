@@ -17,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from harness.cases import DEADLINE_S, QUIET_S, V5, Failure, Trial, expect
+from harness.transport import TRANSPORT
 
 # Long enough that no session of a case ends by itself.
 SESSION_S = 300
@@ -123,10 +124,13 @@ class Client:
             CallbackAPIVersion.VERSION2,
             client_id=self.client_id,
             protocol=MQTTProtocolVersion(trial.version.value),
+            transport="websockets" if TRANSPORT.is_websocket else "tcp",
             reconnect_on_failure=False,
             manual_ack=manual_ack,
             **three,
         )
+        if TRANSPORT.is_secure:
+            self._paho.tls_set(TRANSPORT.ca_file, TRANSPORT.cert_file, TRANSPORT.key_file)
         self._paho.on_connect = self._on_connect
         self._paho.on_message = self._on_message
         self._paho.on_disconnect = self._on_disconnect
@@ -339,7 +343,8 @@ class Client:
         """Closes the socket without DISCONNECT, as a network that fails."""
         open_socket = self._paho.socket()
         if open_socket is not None:
-            open_socket.shutdown(socket.SHUT_RDWR)
+            # Paho wraps the socket of a WebSocket in an object without `shutdown`.
+            getattr(open_socket, "_socket", open_socket).shutdown(socket.SHUT_RDWR)
         self.ended()
 
     def fall_silent(self) -> None:

@@ -72,6 +72,8 @@ enum Command {
     Passwd(cmd::passwd::PasswdArgs),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
+    /// Make a certificate for a first try with TLS
+    Cert(cmd::cert::CertArgs),
 }
 
 fn main() -> ExitCode {
@@ -164,6 +166,7 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
         }
         Command::Migrate(args) => cmd::migrate::run(args, &mut io::stdout().lock())?,
         Command::Passwd(args) => cmd::passwd::run(args)?,
+        Command::Cert(args) => cmd::cert::run(args, &mut io::stdout().lock())?,
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
             let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;

@@ -138,9 +138,9 @@ impl Output {
         }
     }
 
-    /// The next pieces that can be written now, as many as there is room for in `slices`; gives their
-    /// number.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    /// The next pieces that can be written now, as many as there is room for in `slices` and
+    /// `bytes_max` bytes at most; gives their number.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut count = 0;
         let mut from = self.written;
         let mut room = slices.iter_mut();
@@ -152,7 +152,7 @@ impl Output {
         let mut last = self.payloads.back().map_or(self.written, |(at, _)| *at);
         last = last.max(self.written);
         let tail = self.buffer.get(last..).unwrap_or_default();
-        let mut left = self.writable();
+        let mut left = self.writable().min(bytes_max);
         for piece in pieces.chain([tail]).filter(|piece| !piece.is_empty()) {
             let piece = piece.get(..left.min(piece.len())).unwrap_or_default();
             if piece.is_empty() {

@@ -52,6 +52,26 @@ impl DurabilitySettings {
     }
 }
 
+/// What holds for the connections of one listener, beside [`Settings`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The largest packet after CONNECT, in bytes; `None` is that of [`MqttSettings`].
+    pub packet_bytes_max: Option<u32>,
+    /// What stands before the topics of these connections in the rest of the broker. The shell puts it
+    /// before what comes from a client; it is taken off what goes to the client.
+    pub mount_point: String,
+}
+
+impl Terms {
+    /// The topic as the client knows it.
+    pub(crate) fn unmounted<'a>(&self, topic: &'a [u8]) -> &'a [u8] {
+        topic
+            .strip_prefix(self.mount_point.as_bytes())
+            .filter(|rest| !rest.is_empty())
+            .unwrap_or(topic)
+    }
+}
+
 /// What one client may ask for, and what the broker announces.
 #[derive(Clone, Debug)]
 pub struct MqttSettings {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use dunlin_store::OpenError;
 
 use crate::config::Bind;
+use crate::listener::TlsError;
 
 /// Why the broker does not start. The text says what was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,14 @@ pub enum StartError {
         bind: Bind,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot listen on {bind}: {source}")]
+    Tls {
+        /// The address.
+        bind: Bind,
+        /// What is wrong, and in which file.
+        source: Box<TlsError>,
     },
     /// A thread or its runtime cannot be started.
     #[error("cannot start a worker thread: {0}")]

@@ -25,5 +25,6 @@ mod timers;
 mod worker;
 
 pub use error::StartError;
-pub use peer::Peer;
+pub use listener::TlsError;
+pub use peer::{Peer, PeerCertificate};
 pub use server::Server;

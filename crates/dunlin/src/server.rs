@@ -1,6 +1,5 @@
 //! A broker that runs: from a configuration to threads and sockets, and back.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -17,9 +16,9 @@ use tracing::error;
 
 use crate::auth::{Auth, Authenticator};
 use crate::clock::Clock;
-use crate::config::{Config, StoreConfig};
+use crate::config::{Bind, Config, StoreConfig};
 use crate::error::StartError;
-use crate::files::Files;
+use crate::files::{Files, Reload};
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::settings::core_settings;
@@ -38,13 +37,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// let config = "store.ephemeral = true\n[[listener]]\nbind = \"mqtt://127.0.0.1:0\"";
 /// let config = Config::from_toml(config)?;
 /// let server = Server::start(&config)?;
-/// println!("mqtt://{}", server.addresses()[0]);
+/// println!("{}", server.addresses()[0]);
 /// server.shut_down();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
     shared: Arc<Shared>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Bind>,
     files: Files,
     threads: Vec<JoinHandle<()>>,
     /// Closed when the store fails.
@@ -78,13 +77,15 @@ impl Server {
     ) -> Result<Self, StartError> {
         let auth = Auth::start(config, authenticator)?;
         let limits = Limits::start(&config.limits, &config.store).map_err(StartError::Auth)?;
-        let watched = [auth.files(), limits.sources()].concat();
         let listeners: Vec<_> = config
             .listeners
             .iter()
             .map(Listener::bind)
             .collect::<Result<_, _>>()?;
-        let addresses = listeners.iter().map(Listener::address).collect();
+        let addresses = listeners.iter().map(Listener::address).cloned().collect();
+        let certificates = listeners.iter().filter_map(Listener::tls);
+        let mut watched: Vec<Arc<dyn Reload>> = [auth.files(), limits.sources()].concat();
+        watched.extend(certificates.map(|tls| tls as Arc<dyn Reload>));
         let workers = config.workers.count().get().min(WORKERS_MAX);
         let seed = random()?;
         // Behind the listeners: whoever runs two brokers by mistake is told of the port.
@@ -183,7 +184,7 @@ impl Server {
     }
 
     /// The addresses that it listens on, in the order of the configuration.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Bind] {
         &self.addresses
     }
 
@@ -197,8 +198,8 @@ impl Server {
         }
     }
 
-    /// Takes what can change while it runs: access rules from the configuration, and files, which are
-    /// read again. Clients that are connected are held to it at once: subscriptions and connections
+    /// Takes what can change while it runs: access rules from the configuration, and files, those of
+    /// TLS among them, which are read again. Clients that are connected are held to it at once: subscriptions and connections
     /// that are not allowed any more end.
     ///
     /// # Errors

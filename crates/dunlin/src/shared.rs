@@ -1,8 +1,7 @@
 //! What all workers of one broker share, and how they reach each other.
 
-use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dunlin_core::broker::Broker;
@@ -14,6 +13,7 @@ use tokio::sync::Notify;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::listener::Accepted;
 
 /// What all workers share.
 pub(crate) struct Shared {
@@ -46,20 +46,13 @@ pub(crate) struct Timeouts {
     pub(crate) close: Duration,
 }
 
-/// What a listener says of the connections that it accepts.
-pub(crate) struct ListenerState {
-    pub(crate) allow_anonymous: bool,
-    pub(crate) connections_max: usize,
-    pub(crate) connections: AtomicUsize,
-}
-
 /// Something for another worker.
 pub(crate) enum Command {
     /// News for one of its connections. There is at most one of each kind for each connection, so
     /// their number is bounded by that of connections.
     Notice(Notice),
     /// A connection to serve from now on; their number is bounded by the limit of the listener.
-    Serve(TcpStream, Arc<ListenerState>),
+    Serve(Accepted),
     /// What clients may do, or who may connect, changed. One is enough for several changes.
     Recheck,
     /// The broker ends.

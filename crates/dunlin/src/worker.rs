@@ -2,11 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -17,9 +15,11 @@ use slab::Slab;
 use tokio::task::spawn_local;
 use tracing::warn;
 
-use crate::connection::{self, Connection, Flushed};
+use crate::connection::{self, Connection, Flushed, Transport};
+use crate::listener::Admission;
+use crate::peer::Peer;
 use crate::publish::{self, PendingPublication};
-use crate::shared::{Command, ListenerState, Shared};
+use crate::shared::{Command, Shared};
 use crate::store;
 use crate::timers::{TICK, Tick, Wheel};
 
@@ -121,11 +121,7 @@ impl Worker {
     }
 
     /// Serves a connection from now on.
-    pub(crate) fn serve(
-        self: &Rc<Self>,
-        stream: tokio::net::TcpStream,
-        listener: Arc<ListenerState>,
-    ) {
+    pub(crate) fn serve(self: &Rc<Self>, transport: Transport, peer: Peer, admission: Admission) {
         let now = self.now();
         let connection = {
             let mut connections = self.connections.borrow_mut();
@@ -133,7 +129,7 @@ impl Worker {
             let generation = self.generation.get();
             self.generation.set(generation.wrapping_add(1));
             let id = connection_id(self.index, generation, entry.key());
-            let connection = Rc::new(Connection::new(id, stream, listener, now));
+            let connection = Rc::new(Connection::new(id, transport, peer, admission, now));
             entry.insert(Rc::clone(&connection));
             connection
         };
@@ -384,7 +380,7 @@ impl Worker {
                 for command in commands.drain(..) {
                     match command {
                         Command::Notice(notice) => self.handle_notice(notice),
-                        Command::Serve(stream, listener) => self.serve_accepted(stream, listener),
+                        Command::Serve(accepted) => accepted.go_on(&self),
                         Command::Recheck => self.recheck(),
                         Command::ShutDown => break 'serving,
                     }
@@ -437,16 +433,6 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
         });
-    }
-
-    fn serve_accepted(self: &Rc<Self>, stream: TcpStream, listener: Arc<ListenerState>) {
-        match tokio::net::TcpStream::from_std(stream) {
-            Ok(stream) => self.serve(stream, listener),
-            Err(error) => {
-                listener.connections.fetch_sub(1, Ordering::Relaxed);
-                warn!(%error, "cannot serve a connection");
-            }
-        }
     }
 
     async fn shut_down(&self, patience: Duration) {

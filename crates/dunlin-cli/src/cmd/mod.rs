@@ -1,6 +1,7 @@
 //! The commands, one file or folder each.
 
 pub(crate) mod bench;
+pub(crate) mod cert;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod explain;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use dunlin::Server;
-use dunlin::config::{Loaded, LogFormat, LogLevel, StoreConfig};
+use dunlin::config::{Bind, Loaded, LogFormat, LogLevel, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::filter::LevelFilter;
@@ -35,8 +35,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         if loaded.config.store == StoreConfig::Ephemeral {
             info!("everything is kept in memory, and nothing survives the process (--ephemeral)");
         }
-        if let Some(address) = server.addresses().first() {
-            info!("try it: {}", first_try(*address));
+        let plain = server.addresses().iter().find_map(|bind| match bind {
+            Bind::Tcp(address) => Some(*address),
+            _ => None,
+        });
+        if let Some(address) = plain {
+            info!("try it: {}", first_try(address));
         }
         let exits = loaded.config.durability.exit_on_failure;
         let signal = loop {

@@ -13,7 +13,8 @@ use dunlin::config::{ConfigError, Loaded, Override, Sources};
 /// as for a file or a variable.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServeArgs {
-    /// Listen on this address, such as mqtt://0.0.0.0:1883 or `mqtt://[::1]`; may be repeated
+    /// Listen on this address, such as mqtt://0.0.0.0:1883, `mqtt://[::1]` or mqtts://0.0.0.0 (with
+    /// TLS); may be repeated
     /// [default: mqtt://127.0.0.1:1883]
     #[arg(long, value_name = "URL")]
     listen: Vec<String>,
@@ -29,6 +30,19 @@ pub(crate) struct ServeArgs {
     /// Hold clients to the rules of this file, of Mosquitto's form
     #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
     acl_file: Option<String>,
+
+    /// The certificate for mqtts:// and what else is secure, as PEM; `dunlin cert self-signed` makes
+    /// one for a first try
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    tls_cert: Option<String>,
+
+    /// The key of the certificate, as PEM
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    tls_key: Option<String>,
+
+    /// Let in only clients with a certificate of this authority, as PEM
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    tls_client_ca: Option<String>,
 
     /// Keep what must survive a restart in this directory [default: ./dunlin-data]
     #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
@@ -109,6 +123,9 @@ impl ServeArgs {
         for (name, path, value) in [
             ("--password-file", "auth.password_file", &self.password_file),
             ("--acl-file", "access.acl_file", &self.acl_file),
+            ("--tls-cert", "tls.certificate_file", &self.tls_cert),
+            ("--tls-key", "tls.key_file", &self.tls_key),
+            ("--tls-client-ca", "tls.client_ca_file", &self.tls_client_ca),
             ("--workers", "workers", &self.workers),
             ("--log-level", "log.level", &self.log_level),
             ("--log-format", "log.format", &self.log_format),

@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// A running `dunlin serve`.
 pub(crate) struct Broker {
     child: Child,
-    port: u16,
+    addresses: Vec<String>,
     log: Lines,
 }
 
@@ -26,34 +26,73 @@ impl Broker {
     /// Starts a broker with a store, which the arguments name. `DUNLIN_KILL_PROGRAM` may name another
     /// program than the one built here.
     pub(crate) fn start_kept(more: &[&str]) -> Self {
+        Self::spawn(1, &[&["--listen", "mqtt://127.0.0.1:0"], more].concat())
+    }
+
+    /// Starts the broker in memory, with this many listeners by its arguments.
+    pub(crate) fn listening(count: usize, arguments: &[&str]) -> Self {
+        Self::spawn(count, &[&["--ephemeral"], arguments].concat())
+    }
+
+    fn spawn(listeners: usize, arguments: &[&str]) -> Self {
         let built = env!("CARGO_BIN_EXE_dunlin").into();
         let mut child = Command::new(std::env::var_os("DUNLIN_KILL_PROGRAM").unwrap_or(built))
-            .args(["serve", "--listen", "mqtt://127.0.0.1:0"])
-            .args(more)
+            .arg("serve")
+            .args(arguments)
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the broker starts");
         let errors = child.stderr.take().expect("it is piped");
-        let mut lines = Lines::of(errors);
-        let line = lines.wait_for("listening on mqtt://127.0.0.1:");
-        let port = line
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.trim().parse().ok());
+        let mut log = Lines::of(errors);
+        let mut address = || {
+            let line = log.wait_for("listening on ");
+            let (_, address) = line.split_once("listening on ").expect("it is in the line");
+            address.trim().to_owned()
+        };
+        let addresses = (0..listeners).map(|_| address()).collect();
         Self {
             child,
-            port: port.expect("the line ends with the port"),
-            log: lines,
+            addresses,
+            log,
         }
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
+    /// The URL of a listener, in the order in which they were announced.
+    pub(crate) fn address(&self, index: usize) -> &str {
+        self.addresses
+            .get(index)
+            .expect("as many addresses as listeners")
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+    /// The port of the listener whose URL begins with this.
+    pub(crate) fn port_of(&self, scheme: &str) -> u16 {
+        let found = self.addresses.iter().find_map(|address| {
+            let rest = address.strip_prefix(scheme)?.strip_prefix("://")?;
+            let authority = rest.split('/').next()?;
+            authority.rsplit(':').next()?.parse().ok()
+        });
+        found.expect("there is such a listener")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port_of("mqtt")
+    }
+
+    /// Waits for a line of the log, after those given before, that holds this text.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
+        self.log.wait_for(text)
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Where TCP is listened on.
+    pub(crate) fn socket_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// The most that it ever had resident in memory, in KiB; `None` where there is no `/proc`.
@@ -87,19 +126,12 @@ impl Broker {
 
     /// Starts a client command against this broker.
     pub(crate) fn client(&self, command: &str, args: &[&str]) -> Client {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-            .arg(command)
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(args)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the client starts");
-        let out = Lines::of(child.stdout.take().expect("it is piped"));
-        let errors = Lines::of(child.stderr.take().expect("it is piped"));
-        Client { child, out, errors }
+        Client::spawn(
+            Command::new(env!("CARGO_BIN_EXE_dunlin"))
+                .arg(command)
+                .args(["-h", "127.0.0.1", "-p", &self.port().to_string()])
+                .args(args),
+        )
     }
 
     /// Runs a client command to its end, which must be a success.
@@ -128,6 +160,20 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Starts any program whose output is to be read.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the client starts");
+        let out = Lines::of(child.stdout.take().expect("it is piped"));
+        let errors = Lines::of(child.stderr.take().expect("it is piped"));
+        Self { child, out, errors }
+    }
+
     /// Waits for a line of standard output that holds this text, and gives it.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         self.out.wait_for(text)

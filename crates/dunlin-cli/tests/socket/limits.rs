@@ -103,7 +103,9 @@ async fn a_remaining_length_of_five_bytes_ends_the_connection() {
     for version in VERSIONS {
         for kind in 0..16_u8 {
             let bytes = [kind << 4, 0x80, 0x80, 0x80, 0x80, 0x01];
-            let mut first = Peer::connect(broker.address(), version).await.unwrap();
+            let mut first = Peer::connect(broker.socket_address(), version)
+                .await
+                .unwrap();
             first.send_bytes(&bytes).await.unwrap();
             until_closed(&mut first).await.unwrap();
             let mut later = open(&broker, "bad", version).await;
@@ -123,7 +125,9 @@ async fn the_longest_packet_is_refused_when_it_is_announced() {
         for kind in [0x10, 0x30, 0x32, 0x82] {
             for _ in 0..TIMES {
                 let bytes = [kind, 0xff, 0xff, 0xff, 0x7f];
-                let mut first = Peer::connect(broker.address(), version).await.unwrap();
+                let mut first = Peer::connect(broker.socket_address(), version)
+                    .await
+                    .unwrap();
                 first.send_bytes(&bytes).await.unwrap();
                 waiting.push(first);
             }

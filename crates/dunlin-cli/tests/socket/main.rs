@@ -40,7 +40,7 @@ async fn open(broker: &Broker, client_id: &str, version: ProtocolVersion) -> Pee
 
 /// A client with this CONNECT that was accepted.
 async fn open_with(broker: &Broker, connect: &Packet<'_>) -> Peer {
-    let (peer, connack) = Peer::open(broker.address(), connect).await.unwrap();
+    let (peer, connack) = Peer::open(broker.socket_address(), connect).await.unwrap();
     let Packet::Connack(packet) = connack.packet() else {
         panic!("{connack:?}")
     };

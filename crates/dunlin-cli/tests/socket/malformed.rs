@@ -59,7 +59,7 @@ async fn good_clients_notice_nothing_of_malformed_packets() {
     }
     let mut hostile = JoinSet::new();
     for seed in SEEDS {
-        hostile.spawn(rage(broker.address(), seed));
+        hostile.spawn(rage(broker.socket_address(), seed));
     }
     let sent: usize = hostile.join_all().await.into_iter().sum();
     assert_eq!(sent, SEEDS.len() * MALFORMED_PACKETS);

@@ -324,6 +324,7 @@ impl Connection {
             outbound_aliases: OutboundAliases::new(
                 alias_max.min(settings.mqtt.outbound_topic_alias_max),
             ),
+            terms: self.terms.clone(),
         };
         if attachment.is_present {
             // It may be another user's session, and the rules may have changed while nobody had it.
@@ -478,6 +479,9 @@ fn send_connack(
 ) -> bool {
     let settings = broker.settings();
     let mqtt = &settings.mqtt;
+    let own = connected.terms.as_ref();
+    let own = own.and_then(|terms| terms.packet_bytes_max);
+    let packet_bytes_max = own.unwrap_or(mqtt.packet_bytes_max);
     let client_id = connected.identity.client_id.as_str();
     let given = v3::expiry_seconds(v3::expiry_interval(connect, settings));
     let asked = connect.properties.session_expiry_interval.unwrap_or(0);
@@ -493,7 +497,7 @@ fn send_connack(
         receive_maximum: NonZeroU16::new(mqtt.receive_maximum).filter(|max| max.get() < u16::MAX),
         maximum_qos: (mqtt.qos_max < dunlin_codec::QoS::ExactlyOnce).then_some(mqtt.qos_max),
         retain_available: if_not(mqtt.retain_available),
-        maximum_packet_size: NonZeroU32::new(mqtt.packet_bytes_max),
+        maximum_packet_size: NonZeroU32::new(packet_bytes_max),
         assigned_client_identifier: assigned.then_some(client_id),
         topic_alias_maximum: Some(mqtt.topic_alias_maximum).filter(|&max| max > 0),
         wildcard_subscription_available: if_not(mqtt.wildcard_subscription_available),

@@ -14,6 +14,8 @@ mod subscribing;
 mod topic_alias;
 mod v3;
 
+use std::sync::Arc;
+
 use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion, Publish, ReasonCode};
 
 use crate::access::Identity;
@@ -23,6 +25,7 @@ use crate::id::{ClientIdentifier, ConnectionId};
 use crate::input::{CloseReason, Outcome, keep_alive_limit};
 use crate::output::Output;
 use crate::session::SessionRef;
+use crate::settings::{MqttSettings, Terms};
 use crate::time::Time;
 use crate::worker::Occasion;
 
@@ -36,6 +39,8 @@ pub struct Connection {
     state: State,
     /// When the last packet came, or the connection began.
     last_received: Time,
+    /// What holds for its listener; `None` is the default.
+    terms: Option<Arc<Terms>>,
 }
 
 enum State {
@@ -84,6 +89,7 @@ struct Connected {
     access: AccessState,
     inbound_aliases: InboundAliases,
     outbound_aliases: OutboundAliases,
+    terms: Option<Arc<Terms>>,
 }
 
 impl Connection {
@@ -93,7 +99,15 @@ impl Connection {
             id,
             state: State::New,
             last_received: now,
+            terms: None,
         }
+    }
+
+    /// The same under the terms of its listener.
+    #[must_use]
+    pub fn under(mut self, terms: Arc<Terms>) -> Self {
+        self.terms = Some(terms);
+        self
     }
 
     /// Its number.
@@ -114,13 +128,19 @@ impl Connection {
     pub fn limits(&self, broker: &Broker) -> Limits {
         let mqtt = &broker.settings().mqtt;
         let packet_bytes_max = match &self.state {
-            State::Connected(_) => mqtt.packet_bytes_max,
+            State::Connected(_) => self.packet_bytes_max(mqtt),
             State::New | State::Connecting(_) | State::Closed(_) => mqtt.connect_packet_bytes_max,
         };
         Limits {
             packet_bytes_max,
             user_properties_max: mqtt.user_properties_max,
         }
+    }
+
+    /// The largest packet after CONNECT.
+    fn packet_bytes_max(&self, mqtt: &MqttSettings) -> u32 {
+        let own = self.terms.as_ref().and_then(|terms| terms.packet_bytes_max);
+        own.unwrap_or(mqtt.packet_bytes_max)
     }
 
     /// Whose it is, once it is accepted.

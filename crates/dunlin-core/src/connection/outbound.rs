@@ -265,6 +265,10 @@ impl Connected {
             return is_written;
         }
         let mut publish = publish(delivery, identified, now);
+        if let Some(terms) = &self.terms {
+            publish.topic = terms.unmounted(publish.topic);
+        }
+        let whole_topic = publish.topic;
         let topic = self.outbound_aliases.choose(message.topic_bytes());
         match topic {
             TopicOnWire::Name => {}
@@ -282,7 +286,7 @@ impl Connected {
             };
             if is_too_large(&publish) && topic != TopicOnWire::Name {
                 publish.topic_alias = None;
-                publish.topic = message.topic_bytes();
+                publish.topic = whole_topic;
             }
             if is_too_large(&publish) {
                 stats.dropped_too_large += 1;

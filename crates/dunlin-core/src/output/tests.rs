@@ -9,7 +9,7 @@ fn drain(mut output: Output, step: usize) -> Vec<u8> {
     let mut out = Vec::new();
     while !output.is_empty() {
         let mut slices = [IoSlice::new(&[]); 3];
-        let count = output.slices(&mut slices);
+        let count = output.slices(&mut slices, usize::MAX);
         let piece: Vec<u8> = slices[..count]
             .iter()
             .flat_map(|slice| slice.to_vec())

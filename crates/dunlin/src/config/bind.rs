@@ -2,28 +2,110 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
-/// What a listener binds to. Each transport is a variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use super::nearest::most_alike;
+
+/// What a listener binds to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Bind {
     /// `mqtt://ADDRESS:PORT`: MQTT over TCP, without TLS.
     Tcp(SocketAddr),
+    /// `mqtts://ADDRESS:PORT`: MQTT over TLS.
+    Tls(SocketAddr),
+    /// `ws://ADDRESS:PORT/PATH`: MQTT over WebSocket.
+    WebSocket {
+        /// Where.
+        address: SocketAddr,
+        /// The path of the resource, which begins with a slash.
+        path: String,
+    },
+    /// `wss://ADDRESS:PORT/PATH`: MQTT over WebSocket over TLS.
+    SecureWebSocket {
+        /// Where.
+        address: SocketAddr,
+        /// As above.
+        path: String,
+    },
+    /// `quic://ADDRESS:PORT`: MQTT over QUIC, in one bidirectional stream.
+    Quic(SocketAddr),
+    /// `unix:///PATH`: MQTT over a Unix socket.
+    Unix(PathBuf),
 }
 
 /// A scheme that a listener's URL may have.
 struct Scheme {
     name: &'static str,
+    /// What other programs call it.
+    elsewhere: &'static [&'static str],
     default_port: u16,
-    bind: fn(SocketAddr) -> Bind,
+    /// What is behind the address: a path where one may be.
+    bind: fn(SocketAddr, Option<&str>) -> Result<Bind, BindError>,
 }
 
-/// Every transport that this build can listen on.
-const SCHEMES: &[Scheme] = &[Scheme {
-    name: "mqtt",
-    default_port: 1883,
-    bind: Bind::Tcp,
-}];
+/// Every transport with an address that this build can listen on.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        name: "mqtt",
+        elsewhere: &["tcp"],
+        default_port: 1883,
+        bind: |address, path| no_path(path).map(|()| Bind::Tcp(address)),
+    },
+    Scheme {
+        name: "mqtts",
+        elsewhere: &["ssl", "tls"],
+        default_port: 8883,
+        bind: |address, path| no_path(path).map(|()| Bind::Tls(address)),
+    },
+    Scheme {
+        name: "ws",
+        elsewhere: &["http"],
+        default_port: 8083,
+        bind: |address, path| url_path(path).map(|path| Bind::WebSocket { address, path }),
+    },
+    Scheme {
+        name: "wss",
+        elsewhere: &["https"],
+        default_port: 8084,
+        bind: |address, path| url_path(path).map(|path| Bind::SecureWebSocket { address, path }),
+    },
+    Scheme {
+        name: "quic",
+        elsewhere: &["udp", "h3"],
+        default_port: 14567,
+        bind: |address, path| no_path(path).map(|()| Bind::Quic(address)),
+    },
+];
+
+/// The scheme of Unix sockets, which have a path and no address.
+const UNIX: &str = "unix";
+
+/// The longest path of a Unix socket: the operating system has room for a few bytes more, which the
+/// socket needs while it is made.
+const UNIX_PATH_BYTES_MAX: usize = 100;
+
+/// The path of WebSockets when none is written.
+const DEFAULT_PATH: &str = "/mqtt";
+
+/// Nothing may be behind the port; but a lone slash says nothing, and people write it by habit.
+fn no_path(path: Option<&str>) -> Result<(), BindError> {
+    match path {
+        None | Some("/") => Ok(()),
+        Some(path) => Err(BindError::Trailing(path.to_owned())),
+    }
+}
+
+/// The path of a WebSocket.
+fn url_path(path: Option<&str>) -> Result<String, BindError> {
+    let path = path.unwrap_or(DEFAULT_PATH);
+    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_path && !path.contains(['?', '#']) {
+        Ok(path.to_owned())
+    } else {
+        Err(BindError::Path(path.to_owned()))
+    }
+}
 
 /// Why a text is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +116,8 @@ pub enum BindError {
     NoScheme(String),
     /// A scheme that no transport of this build has.
     #[error(
-        "the scheme {scheme:?} is not supported; supported: {}",
+        "the scheme {scheme:?} is not known; the nearest known one is {}, of {}",
+        nearest_scheme(scheme),
         scheme_names()
     )]
     Scheme {
@@ -44,6 +127,12 @@ pub enum BindError {
     /// Text after the port.
     #[error("nothing may follow the port, and there is {0:?}")]
     Trailing(String),
+    /// Not the path of a WebSocket.
+    #[error("{0:?} is not a path such as /mqtt, without ? and #")]
+    Path(String),
+    /// Not the path of a Unix socket.
+    #[error("{0:?} is not the whole path of a file; write unix:///run/dunlin.sock")]
+    UnixPath(String),
     /// A user name or a password.
     #[error("a listener's URL holds no user name or password")]
     Credentials,
@@ -63,15 +152,27 @@ pub enum BindError {
 
 /// The names of [`SCHEMES`], to be shown.
 fn scheme_names() -> String {
-    SCHEMES
+    schemes().collect::<Vec<_>>().join(", ")
+}
+
+fn schemes() -> impl Iterator<Item = &'static str> {
+    SCHEMES.iter().map(|scheme| scheme.name).chain([UNIX])
+}
+
+/// The scheme that was probably meant.
+fn nearest_scheme(unknown: &str) -> &'static str {
+    let unknown = unknown.to_ascii_lowercase();
+    let said_elsewhere = SCHEMES
         .iter()
-        .map(|scheme| scheme.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+        .find(|scheme| scheme.elsewhere.contains(&unknown.as_str()));
+    match said_elsewhere {
+        Some(scheme) => scheme.name,
+        None => most_alike(&unknown, schemes()),
+    }
 }
 
 impl Bind {
-    /// Reads `SCHEME://ADDRESS[:PORT]`. An IPv6 address stands in brackets; `localhost` is
+    /// Reads `SCHEME://ADDRESS[:PORT][/PATH]`, or `unix:///PATH`. An IPv6 address stands in brackets; `localhost` is
     /// 127.0.0.1; port 0 lets the operating system choose.
     ///
     /// # Errors
@@ -80,43 +181,93 @@ impl Bind {
         let Some((name, rest)) = text.split_once("://") else {
             return Err(BindError::NoScheme(text.to_owned()));
         };
+        if name == UNIX {
+            let is_whole = rest.starts_with('/') && !rest.ends_with('/') && !rest.contains('\0');
+            let is_file = is_whole && rest.len() <= UNIX_PATH_BYTES_MAX;
+            return match is_file {
+                true => Ok(Self::Unix(rest.into())),
+                false => Err(BindError::UnixPath(rest.to_owned())),
+            };
+        }
         let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) else {
             return Err(BindError::Scheme {
                 scheme: name.to_owned(),
             });
         };
-        let authority = match rest.find(['/', '?']) {
+        let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(end) => {
-                let (authority, trailing) = rest.split_at(end);
-                // A lone slash says nothing, and people write it by habit.
-                if trailing != "/" {
-                    return Err(BindError::Trailing(trailing.to_owned()));
-                }
-                authority
+                let (authority, path) = rest.split_at(end);
+                (authority, Some(path))
             }
-            None => rest,
+            None => (rest, None),
         };
         if authority.contains('@') {
             return Err(BindError::Credentials);
         }
-        socket_address(authority, scheme.default_port).map(scheme.bind)
+        let address = socket_address(authority, scheme.default_port)?;
+        (scheme.bind)(address, path)
     }
 
-    /// The address and port.
-    pub const fn socket_address(&self) -> SocketAddr {
+    /// The address and port, of a transport that has them.
+    pub const fn socket_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(address) => *address,
+            Self::Tcp(address)
+            | Self::Tls(address)
+            | Self::WebSocket { address, .. }
+            | Self::SecureWebSocket { address, .. }
+            | Self::Quic(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The same with another address, such as the one that the operating system chose.
+    #[must_use]
+    pub fn with_socket_address(&self, chosen: SocketAddr) -> Self {
+        let mut bind = self.clone();
+        match &mut bind {
+            Self::Tcp(address)
+            | Self::Tls(address)
+            | Self::WebSocket { address, .. }
+            | Self::SecureWebSocket { address, .. }
+            | Self::Quic(address) => *address = chosen,
+            Self::Unix(_) => {}
+        }
+        bind
+    }
+
+    /// Whether it needs a certificate.
+    pub const fn is_secure(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::WebSocket { .. } | Self::Unix(_) => false,
+            Self::Tls(_) | Self::SecureWebSocket { .. } | Self::Quic(_) => true,
         }
     }
 
     /// Whether only programs of this machine can reach it.
     pub const fn is_loopback(&self) -> bool {
-        match self.socket_address().ip() {
+        let Some(address) = self.socket_address() else {
+            return true;
+        };
+        match address.ip() {
             IpAddr::V4(address) => address.is_loopback(),
             IpAddr::V6(address) => match address.to_ipv4_mapped() {
                 Some(address) => address.is_loopback(),
                 None => address.is_loopback(),
             },
+        }
+    }
+
+    /// Whether one program can not listen on both.
+    pub(super) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        // Ports of UDP are others than those of TCP.
+        let is_udp = |bind: &Self| matches!(bind, Self::Quic(_));
+        match self.socket_address() {
+            Some(address) => {
+                address.port() != 0
+                    && Some(address) == other.socket_address()
+                    && is_udp(self) == is_udp(other)
+            }
+            None => self == other,
         }
     }
 }
@@ -171,6 +322,11 @@ impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "mqtt://{address}"),
+            Self::Tls(address) => write!(f, "mqtts://{address}"),
+            Self::WebSocket { address, path } => write!(f, "ws://{address}{path}"),
+            Self::SecureWebSocket { address, path } => write!(f, "wss://{address}{path}"),
+            Self::Quic(address) => write!(f, "quic://{address}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
 }

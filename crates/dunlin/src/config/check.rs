@@ -1,10 +1,9 @@
 //! Rules that several options must keep together.
 
 use super::error::Source;
-use super::extract::take;
 use super::raw::Raw;
 use super::value::{Setting, Value};
-use super::{AuthConfig, Bind, ListenerConfig};
+use super::{AuthConfig, Bind, ListenerConfig, TlsConfig};
 
 /// Checks the settings together; each is allowed by itself.
 pub(super) fn together(raw: &mut Raw) {
@@ -51,22 +50,75 @@ fn listeners(raw: &mut Raw) {
         raw.problem(source, what.to_owned());
         return;
     }
-    let listeners: Vec<ListenerConfig> = take(&raw.settings, "listener");
     let auth = AuthConfig::from_settings(&raw.settings);
-    let is_decided = auth.allow_anonymous || auth.is_configured();
+    let tls = TlsConfig::from_settings(&raw.settings);
+    let listeners = ListenerConfig::all(&raw.settings, &auth, &tls);
     let mut seen: Vec<Bind> = Vec::new();
-    for (ListenerConfig { bind, .. }, Setting { source, .. }) in listeners.iter().zip(items) {
-        if !bind.is_loopback() && !is_decided {
-            refuse_open(raw, *bind, source);
-        } else if bind.socket_address().port() != 0 && seen.contains(bind) {
+    for (listener, Setting { source, .. }) in listeners.iter().zip(items) {
+        let bind = &listener.bind;
+        if !listener.allow_anonymous && !auth.is_configured() {
+            refuse_open(raw, bind, source);
+        } else if seen.contains(bind) && bind.is_in_the_way_of(bind) {
             raw.problem(source, format!("listener.bind = \"{bind}\" is given twice"));
+        } else if let Some(other) = seen.iter().find(|other| other.is_in_the_way_of(bind)) {
+            let what = format!("listener.bind = \"{bind}\" has the port of {other}");
+            raw.problem(source, what);
+        } else if let Some(what) = unused(listener) {
+            raw.problem(source, what);
+        } else if let Some(tls) = &listener.tls {
+            certificate(raw, bind, tls, source);
         }
-        seen.push(*bind);
+        seen.push(bind.clone());
     }
 }
 
+/// What is said of a listener that makes no sense, or that its transport does not have.
+fn unused(listener: &ListenerConfig) -> Option<String> {
+    let bind = &listener.bind;
+    let is_websocket = matches!(bind, Bind::WebSocket { .. } | Bind::SecureWebSocket { .. });
+    let mount_point = &listener.mount_point;
+    if !mount_point.is_empty() && (!mount_point.ends_with('/') || mount_point.starts_with('$')) {
+        Some(format!(
+            "listener.mount_point = {mount_point:?}: expected levels of a topic that do not begin with \
+             $ and end with /, such as \"tenant-a/\""
+        ))
+    } else if !listener.websocket_origins.is_empty() && !is_websocket {
+        Some(format!(
+            "listener.websocket_origins is for ws:// and wss://, and {bind} is neither"
+        ))
+    } else if !listener.proxy_protocol_from.is_empty()
+        && matches!(bind, Bind::Quic(_) | Bind::Unix(_))
+    {
+        Some(format!(
+            "listener.proxy_protocol_from is for TCP, and {bind} is another transport"
+        ))
+    } else {
+        None
+    }
+}
+
+/// TLS needs a certificate and its key.
+fn certificate(raw: &mut Raw, bind: &Bind, tls: &TlsConfig, source: Source) {
+    let (has_certificate, has_key) = (
+        !tls.certificate_file.as_os_str().is_empty(),
+        !tls.key_file.as_os_str().is_empty(),
+    );
+    let missing = match (has_certificate, has_key) {
+        (true, true) => return,
+        (false, false) => "a certificate and its key",
+        (false, true) => "a certificate",
+        (true, false) => "the key of its certificate",
+    };
+    let what = format!(
+        "listener.bind = \"{bind}\" needs {missing}: give --tls-cert FILE and --tls-key FILE \
+         (tls.certificate_file, tls.key_file), such as `dunlin cert self-signed` makes for a first \
+         try"
+    );
+    raw.problem(source, what);
+}
+
 /// An address that others can reach must not let anyone in by mere omission.
-fn refuse_open(raw: &mut Raw, bind: Bind, source: Source) {
+fn refuse_open(raw: &mut Raw, bind: &Bind, source: Source) {
     let what = format!(
         "listener.bind = \"{bind}\": other machines can reach this address and no authentication is \
          configured; name a file of users with --password-file (`dunlin passwd` makes one), bind to \

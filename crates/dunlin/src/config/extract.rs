@@ -9,8 +9,8 @@ use super::bind::Bind;
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::value::{Settings, Value};
 use super::words::{
-    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
-    Revoked, RuleAction, RuleRetain, ShareStrategy,
+    ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy,
+    RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
 };
 
 /// A type that the value of an option can become.
@@ -79,6 +79,16 @@ macro_rules! words {
                 }
             }
         }
+
+        /// `None` for a word that says that something else decides.
+        impl FromValue for Option<$name> {
+            fn from_value(value: &Value) -> Option<Self> {
+                match value {
+                    Value::Word(word) => Some(<$name>::from_word(word)),
+                    _ => None,
+                }
+            }
+        }
     )+};
 }
 
@@ -92,6 +102,8 @@ words!(
     RuleRetain,
     DeniedPublish,
     Revoked,
+    ClientCertificate,
+    TlsVersion,
     LogLevel,
     LogFormat
 );
@@ -133,7 +145,7 @@ impl FromValue for Option<String> {
 impl FromValue for Bind {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::Bind(bind) => Some(*bind),
+            Value::Bind(bind) => Some(bind.clone()),
             _ => None,
         }
     }

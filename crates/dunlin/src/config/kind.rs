@@ -30,6 +30,8 @@ pub enum Kind {
     Network,
     /// The URL of an address to listen on.
     Bind,
+    /// The origin of web pages.
+    Origin,
     /// A topic filter, not of a shared subscription.
     TopicFilter,
     /// The topic filter of a shared subscription.
@@ -79,9 +81,10 @@ impl Kind {
             Self::Claim => "a text".to_owned(),
             Self::HttpUrl => "a URL such as \"https://auth.example/mqtt\"".to_owned(),
             Self::Name => "a name, where * stands for any text".to_owned(),
-            Self::Network => "a network such as \"10.0.0.0/8\", or an address".to_owned(),
             Self::Text => "a text without +, # or U+0000".to_owned(),
             Self::Bind => "a URL such as \"mqtt://0.0.0.0:1883\"".to_owned(),
+            Self::Network => "a network such as \"10.0.0.0/8\", or an address".to_owned(),
+            Self::Origin => "an origin such as \"https://example.org\"".to_owned(),
             Self::TopicFilter => "a topic filter such as \"sensors/+/state\"".to_owned(),
             Self::SharedFilter => {
                 "a shared subscription such as \"$share/workers/jobs/#\"".to_owned()
@@ -120,9 +123,10 @@ impl Kind {
                 | Self::Claim
                 | Self::HttpUrl
                 | Self::Name
-                | Self::Network
                 | Self::Text
                 | Self::Bind
+                | Self::Network
+                | Self::Origin
                 | Self::TopicFilter
                 | Self::SharedFilter
                 | Self::SharePattern

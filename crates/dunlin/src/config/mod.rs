@@ -37,6 +37,7 @@ mod nearest;
 pub mod option;
 mod parts;
 mod raw;
+mod tls;
 mod value;
 mod words;
 
@@ -47,6 +48,7 @@ pub use access::AccessConfig;
 pub use auth::{AuthConfig, HttpAuthConfig, JwtConfig};
 pub use bind::{Bind, BindError};
 pub use document::{UnknownPath, default_file, explain, reference};
+pub use dunlin_core::access::Network;
 pub use error::{ConfigError, Problem, Source};
 pub use filter::{SharePattern, TopicFilterBuf};
 pub use kind::{Field, Kind};
@@ -57,9 +59,10 @@ pub use parts::{
     TopicDurability, TopicPriority, WillConfig, Workers,
 };
 pub use raw::Override;
+pub use tls::TlsConfig;
 pub use words::{
-    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
-    Revoked, RuleAction, RuleRetain, ShareStrategy,
+    ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy,
+    RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
 };
 
 use raw::Raw;
@@ -79,6 +82,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// What clients may take of the broker.
     pub limits: LimitsConfig,
+    /// How listeners use TLS, unless they say something else themselves.
+    pub tls: TlsConfig,
     /// Where what must survive a restart is kept.
     pub store: StoreConfig,
     /// How safe it is before it is acknowledged.
@@ -115,18 +120,15 @@ impl Config {
     /// The settings are those of [`Raw::defaults`] and what later sources put in their place.
     fn from_settings(settings: &Settings) -> Self {
         let auth = AuthConfig::from_settings(settings);
-        let mut listeners: Vec<ListenerConfig> = extract::take(settings, "listener");
-        for listener in &mut listeners {
-            // This machine is trusted only as long as nothing else is.
-            listener.allow_anonymous &= !auth.is_configured();
-            listener.allow_anonymous |= auth.allow_anonymous;
-        }
+        let tls = TlsConfig::from_settings(settings);
+        let listeners = ListenerConfig::all(settings, &auth, &tls);
         Self {
             workers: Workers::from_settings(settings),
             listeners,
             auth,
             access: AccessConfig::from_settings(settings),
             limits: LimitsConfig::from_settings(settings),
+            tls,
             store: StoreConfig::from_settings(settings),
             durability: DurabilityConfig::from_settings(settings),
             mqtt: MqttConfig::from_settings(settings),

@@ -22,6 +22,14 @@ pub(super) fn nearest(unknown: &str) -> String {
         .expect("the table of options is not empty")
 }
 
+/// The name of these that is most like an unknown one.
+pub(super) fn most_alike(unknown: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
+    let likeness = |name: &&str| strsim::normalized_damerau_levenshtein(unknown, name);
+    names
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        .expect("there is one name at least")
+}
+
 /// How alike an unknown path and a known one are, from 0 to 1.
 fn likeness(unknown: &str, known: &str) -> f64 {
     let (unknown_parent, unknown_key) = unknown.rsplit_once('.').unwrap_or(("", unknown));

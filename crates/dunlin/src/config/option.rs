@@ -5,8 +5,8 @@
 
 use super::kind::{Field, Kind};
 use super::words::{
-    DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy, RetainedPolicy,
-    Revoked, RuleAction, RuleRetain, ShareStrategy,
+    ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy,
+    RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
 };
 
 /// What is known of an option.
@@ -105,6 +105,10 @@ pub static SECTIONS: &[Section] = &[
         doc: "What clients may take of the broker.",
     },
     Section {
+        name: "tls",
+        doc: "How listeners use TLS, unless they say something else themselves.",
+    },
+    Section {
         name: "store",
         doc: "Where what must survive a restart is kept.",
     },
@@ -148,8 +152,10 @@ const LISTENER_FIELDS: &[Field] = &[
         kind: Kind::Bind,
         default: None,
         unit: "",
-        doc: "The address as a URL: mqtt://ADDRESS:PORT, where the port may be left out (1883), \
-              0.0.0.0 is every IPv4 address and [::] every address.",
+        doc: "The address as a URL: mqtt://ADDRESS:PORT, mqtts:// for TLS, ws://ADDRESS:PORT/PATH for \
+              WebSocket, wss:// for both, quic://ADDRESS:PORT, or unix:///PATH, where the port may be \
+              left out (1883, 8883, 8083, 8084, 14567) and so may the path (/mqtt), 0.0.0.0 is every IPv4 address and [::] every \
+              address.",
     },
     Field {
         name: "max_connections",
@@ -160,6 +166,119 @@ const LISTENER_FIELDS: &[Field] = &[
         default: Some("100000"),
         unit: "connections",
         doc: "How many network connections the listener holds open at once.",
+    },
+    Field {
+        name: "packet_bytes_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: PACKET_BYTES_MAX,
+        },
+        default: Some("0"),
+        unit: "bytes",
+        doc: "As mqtt.packet_bytes_max, for this listener alone; 0 is what the section says.",
+    },
+    Field {
+        name: "mount_point",
+        kind: Kind::Text,
+        default: Some("\"\""),
+        unit: "",
+        doc: "What the broker puts before every topic and filter of this listener's clients and takes \
+              off what it sends them, such as \"tenant-a/\", so that they see nothing else; empty \
+              for nothing.",
+    },
+    Field {
+        name: "handshake_timeout_s",
+        kind: Kind::Integer { min: 1, max: 300 },
+        default: Some("5"),
+        unit: "seconds",
+        doc: "How long a connection may take until MQTT can begin on it, where TLS, WebSocket or a \
+              PROXY header comes before.",
+    },
+    Field {
+        name: "max_handshakes",
+        kind: Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Some("1000"),
+        unit: "connections",
+        doc: "How many connections may be in that state at once; then the oldest gives way to a \
+              new one, so that those who never finish keep nobody out.",
+    },
+    Field {
+        name: "proxy_protocol_from",
+        kind: Kind::List {
+            of: &Kind::Network,
+            items_max: 64,
+            example: "[\"10.0.0.0/8\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "The networks of the proxies that send a PROXY header, of version 1 or 2, on every \
+              connection; if there are any, a connection from elsewhere or without the header is \
+              closed, and the address in the header is the client's.",
+    },
+    Field {
+        name: "websocket_origins",
+        kind: Kind::List {
+            of: &Kind::Origin,
+            items_max: 256,
+            example: "[\"https://example.org\"]",
+        },
+        default: Some("[]"),
+        unit: "",
+        doc: "The origins whose pages may connect to a WebSocket; empty is all, and a client that is \
+              no browser and names none may connect.",
+    },
+    Field {
+        name: "unix_mode",
+        kind: Kind::Integer { min: 0, max: 0o777 },
+        default: Some("0o660"),
+        unit: "",
+        doc: "The permissions of a Unix socket's file, usually in octal as 0o660: whoever may write \
+              may connect.",
+    },
+    Field {
+        name: "tls_certificate_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "As tls.certificate_file, for this listener alone; empty is what the section says.",
+    },
+    Field {
+        name: "tls_key_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "As tls.key_file, for this listener alone; empty is what the section says.",
+    },
+    Field {
+        name: "tls_client_ca_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "As tls.client_ca_file, for this listener alone; empty is what the section says.",
+    },
+    Field {
+        name: "tls_client_certificate",
+        kind: Kind::Word(&["inherit", "none", "optional", "required"]),
+        default: Some("\"inherit\""),
+        unit: "",
+        doc: "As tls.client_certificate, for this listener alone; inherit is what the section says.",
+    },
+    Field {
+        name: "tls_crl_file",
+        kind: Kind::File,
+        default: Some("\"\""),
+        unit: "",
+        doc: "As tls.crl_file, for this listener alone; empty is what the section says.",
+    },
+    Field {
+        name: "tls_version_min",
+        kind: Kind::Word(&["inherit", "1.2", "1.3"]),
+        default: Some("\"inherit\""),
+        unit: "",
+        doc: "As tls.version_min, for this listener alone; inherit is what the section says.",
     },
 ];
 
@@ -647,6 +766,61 @@ pub static OPTIONS: &[OptionRecord] = &[
         reloadable: false,
         doc: "The memory that the process should stay below: from 80 percent on publishers are slowed, from \
               90 new connections are refused, from 95 messages; 0 is what the control group allows, if it does.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.certificate_file",
+        kind: Kind::File,
+        default: "\"\"",
+        flag: Some("--tls-cert"),
+        reloadable: false,
+        doc: "The broker's certificate and, behind it, those of the authorities between it and the \
+              root, as PEM; the files of TLS are read again when they change and on SIGHUP.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.key_file",
+        kind: Kind::File,
+        default: "\"\"",
+        flag: Some("--tls-key"),
+        reloadable: false,
+        doc: "The private key of the certificate, as PEM.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.client_ca_file",
+        kind: Kind::File,
+        default: "\"\"",
+        flag: Some("--tls-client-ca"),
+        reloadable: false,
+        doc: "The certificates of the authorities whose clients are let in, as PEM; empty asks no \
+              client for a certificate.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.client_certificate",
+        kind: Kind::Word(ClientCertificate::WORDS),
+        default: "\"required\"",
+        reloadable: false,
+        doc: "Whether a client must show a certificate of such an authority (required), may \
+              (optional), or is not asked (none), once tls.client_ca_file is set.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.crl_file",
+        kind: Kind::File,
+        default: "\"\"",
+        reloadable: false,
+        doc: "The revocation lists of every authority in the chain of a client's certificate, as \
+              PEM; a client whose authority has no list here, or an expired one, is refused.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "tls.version_min",
+        kind: Kind::Word(TlsVersion::WORDS),
+        default: "\"1.2\"",
+        reloadable: false,
+        doc: "The oldest version of TLS that is spoken.",
         ..RECORD
     },
     OptionRecord {

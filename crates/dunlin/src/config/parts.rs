@@ -6,10 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use dunlin_codec::QoS;
+use dunlin_core::access::Network;
 
+use super::auth::AuthConfig;
 use super::bind::Bind;
 use super::extract::{FromValue, seconds, seconds_unless, take};
 use super::filter::{SharePattern, TopicFilterBuf};
+use super::tls::TlsConfig;
 use super::value::{Settings, Value};
 use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
 
@@ -50,19 +53,60 @@ pub struct ListenerConfig {
     /// Whether clients without a credential may connect here: by `auth.allow_anonymous`, or because
     /// only this machine can reach it.
     pub allow_anonymous: bool,
+    /// The largest packet after CONNECT; `None` is what holds for all.
+    pub packet_bytes_max: Option<usize>,
+    /// What stands before the topics of its clients in the rest of the broker; empty for nothing.
+    pub mount_point: String,
+    /// How long a connection may take until MQTT begins on it.
+    pub handshake_timeout: Duration,
+    /// How many connections may be in that state at once; the oldest gives way.
+    pub max_handshakes: usize,
+    /// The proxies whose word on the address of a client is taken; on a listener that names some
+    /// they alone may connect.
+    pub proxy_protocol_from: Vec<Network>,
+    /// The origins whose pages may connect to a WebSocket; empty is all.
+    pub websocket_origins: Vec<String>,
+    /// The permissions of a Unix socket's file.
+    pub unix_mode: u32,
+    /// How TLS is used, where it is.
+    pub tls: Option<TlsConfig>,
 }
 
-impl FromValue for ListenerConfig {
+impl ListenerConfig {
+    /// The listeners, with what they say themselves and what they take from these parts.
+    pub(super) fn all(settings: &Settings, auth: &AuthConfig, tls: &TlsConfig) -> Vec<Self> {
+        let tables: Vec<Settings> = take(settings, "listener");
+        tables
+            .iter()
+            .map(|fields| {
+                let bind: Bind = take(fields, "bind");
+                Self {
+                    max_connections: take(fields, "max_connections"),
+                    // This machine is trusted only as long as nothing else is.
+                    allow_anonymous: auth.allow_anonymous
+                        || (bind.is_loopback() && !auth.is_configured()),
+                    packet_bytes_max: Some(take(fields, "packet_bytes_max")).filter(|max| *max > 0),
+                    mount_point: take(fields, "mount_point"),
+                    handshake_timeout: seconds(fields, "handshake_timeout_s"),
+                    max_handshakes: take(fields, "max_handshakes"),
+                    proxy_protocol_from: take(fields, "proxy_protocol_from"),
+                    websocket_origins: take(fields, "websocket_origins"),
+                    unix_mode: take(fields, "unix_mode"),
+                    tls: bind.is_secure().then(|| tls.of_listener(fields)),
+                    bind,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The keys of a table.
+impl FromValue for Settings {
     fn from_value(value: &Value) -> Option<Self> {
-        let Value::Table(fields) = value else {
-            return None;
-        };
-        let bind: Bind = take(fields, "bind");
-        Some(Self {
-            bind,
-            max_connections: take(fields, "max_connections"),
-            allow_anonymous: bind.is_loopback(),
-        })
+        match value {
+            Value::Table(fields) => Some(fields.clone()),
+            _ => None,
+        }
     }
 }
 

@@ -50,8 +50,8 @@ impl fmt::Display for Value {
             Self::Integer(value) => value.fmt(f),
             Self::Word(text) => quoted(f, text),
             Self::Path(text) | Self::Text(text) => quoted(f, text),
-            Self::Network(network) => quoted(f, &network.to_string()),
             Self::Bind(bind) => quoted(f, &bind.to_string()),
+            Self::Network(network) => quoted(f, &network.to_string()),
             Self::Filter(filter) => quoted(f, filter.as_str()),
             Self::Pattern(pattern) => quoted(f, pattern.as_str()),
             Self::List(items) => {
@@ -320,6 +320,8 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
         Kind::Bind => Bind::parse(text)
             .map(Value::Bind)
             .map_err(|error| error.to_string()),
+        Kind::Origin if is_origin(text) => Ok(Value::Text(text.to_owned())),
+        Kind::Origin => Err(format!("expected {}", kind.expected())),
         Kind::TopicFilter | Kind::SharedFilter => topic_filter(kind, text).map(Value::Filter),
         Kind::SharePattern => SharePattern::parse(text)
             .map(Value::Pattern)
@@ -348,6 +350,18 @@ fn is_http_url(text: &str) -> bool {
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':', '?']));
     let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     text.is_empty() || (has_host && is_visible)
+}
+
+/// Whether a text is what browsers send as Origin: a scheme, a host, and a port where it is not the
+/// usual one (RFC 6454, section 6.2).
+fn is_origin(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, host)| {
+        let is_host = |byte: u8| byte.is_ascii_graphic() && !b"/?#@*".contains(&byte);
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !host.is_empty()
+            && host.bytes().all(is_host)
+    })
 }
 
 /// Checks a topic filter, and that it is shared if and only if its kind says so.

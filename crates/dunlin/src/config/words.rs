@@ -141,6 +141,28 @@ words! {
 }
 
 words! {
+    /// Whether a client must show a certificate of an authority that is known.
+    ClientCertificate {
+        /// It is not asked for one.
+        None = "none",
+        /// It may.
+        Optional = "optional",
+        /// It must.
+        Required = "required",
+    }
+}
+
+words! {
+    /// A version of TLS.
+    TlsVersion {
+        /// TLS 1.2.
+        V1_2 = "1.2",
+        /// TLS 1.3.
+        V1_3 = "1.3",
+    }
+}
+
+words! {
     /// Which events are logged: this level and those before it.
     LogLevel {
         /// What the operator must act on.

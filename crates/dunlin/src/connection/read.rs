@@ -1,10 +1,9 @@
 //! From bytes that arrive to packets for the core.
 
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use dunlin_codec::{
     DecodeError, FixedHeader, Packet, PacketType, Publish, decode_body, decode_publish,
     fixed_header,
@@ -15,8 +14,9 @@ use dunlin_core::message::SHARED_PAYLOAD_BYTES_MIN;
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::ReadBuf;
 
+use super::mount::mounted;
 use super::task::{Connection, Inner, Phase};
 use crate::publish;
 use crate::worker::Worker;
@@ -64,7 +64,7 @@ impl Inner {
         }
         let mut buffer = worker.read_buffer();
         let mut read = ReadBuf::new(&mut buffer);
-        match Pin::new(&mut self.stream).poll_read(context, &mut read) {
+        match self.transport.poll_read(context, &mut read) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
             // The end of the stream, or of the connection.
@@ -159,23 +159,16 @@ impl Inner {
         context: &mut TaskContext<'_>,
         missing: usize,
     ) -> Poll<bool> {
-        match self.stream.poll_read_ready(context) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => {
-                self.set_gone();
-                return Poll::Ready(true);
-            }
-        }
         // Memory is taken as bytes come, not as they are announced.
         let rest = &mut self.input.rest;
         if rest.capacity() == rest.len() {
             rest.reserve_exact(missing.min(rest.len().max(STEP_BYTES)));
         }
         let room = missing.min(rest.capacity() - rest.len());
-        match self.stream.try_read_buf(&mut rest.limit(room)) {
-            Ok(0) => self.set_gone(),
-            Ok(count) if count == missing => {
+        match self.transport.poll_read_to_end_of(context, rest, room) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => self.set_gone(),
+            Poll::Ready(Ok(count)) if count == missing => {
                 let now = worker.now();
                 let packet = Bytes::from(std::mem::take(&mut self.input.rest));
                 self.input.since = None;
@@ -187,9 +180,7 @@ impl Inner {
                 worker.pass_on();
                 worker.flush_later(connection);
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => self.set_gone(),
+            Poll::Ready(Ok(_)) => {}
         }
         Poll::Ready(true)
     }
@@ -282,8 +273,26 @@ impl Inner {
         now: Time,
         packet: Result<Packet<'_>, DecodeError>,
     ) {
+        let mount_point = connection.mount_point();
+        match packet {
+            Ok(packet) if !mount_point.is_empty() => mounted(packet, mount_point, |packet| {
+                self.handle_mounted(worker, connection, now, packet, None);
+            }),
+            packet => self.handle_mounted(worker, connection, now, packet, None),
+        }
+    }
+
+    /// Gives a packet to the core, with topics as the rest of the broker knows them.
+    fn handle_mounted(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        now: Time,
+        packet: Result<Packet<'_>, DecodeError>,
+        payload: Option<Bytes>,
+    ) {
         self.handle(worker, connection, now, |core, context, out| match packet {
-            Ok(packet) => core.handle_packet(context, packet, None, out),
+            Ok(packet) => core.handle_packet(context, packet, payload, out),
             Err(error) => core.handle_decode_error(context, error, out),
         });
     }
@@ -297,15 +306,24 @@ impl Inner {
         publish: Result<Publish<'_>, DecodeError>,
         payload: impl FnOnce(&Publish<'_>) -> Option<Bytes>,
     ) {
-        self.handle(
-            worker,
-            connection,
-            now,
-            |core, context, out| match publish {
-                Ok(publish) => core.handle_publish(context, &publish, payload(&publish), out),
-                Err(error) => core.handle_decode_error(context, error, out),
-            },
-        );
+        let mount_point = connection.mount_point();
+        match publish {
+            Ok(publish) if !mount_point.is_empty() => {
+                let payload = payload(&publish);
+                mounted(Packet::Publish(publish), mount_point, |packet| {
+                    self.handle_mounted(worker, connection, now, packet, payload);
+                });
+            }
+            publish => self.handle(
+                worker,
+                connection,
+                now,
+                |core, context, out| match publish {
+                    Ok(publish) => core.handle_publish(context, &publish, payload(&publish), out),
+                    Err(error) => core.handle_decode_error(context, error, out),
+                },
+            ),
+        }
     }
 
     /// Gives an input to the core, and does what the core asks for.

@@ -2,11 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
@@ -16,18 +13,18 @@ use dunlin_core::id::{ClientIdentifier, ConnectionId};
 use dunlin_core::input::{CloseReason, Outcome};
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 use tracing::{debug, info};
 
 use super::authenticating::Authentication;
 use super::pace::Pace;
 use super::read::Input;
+use super::transport::Transport;
 use super::write::Flushed;
 use crate::auth::Caller;
+use crate::listener::Admission;
 use crate::peer::Peer;
 use crate::publish::{self, Pending};
-use crate::shared::ListenerState;
 use crate::timers::Tick;
 use crate::worker::Worker;
 
@@ -40,8 +37,8 @@ const IDLE_LOOK: Duration = Duration::from_secs(60);
 /// A connection, owned by its worker.
 pub(crate) struct Connection {
     id: ConnectionId,
-    peer: Option<SocketAddr>,
-    listener: Arc<ListenerState>,
+    peer: Peer,
+    admission: Admission,
     /// When the wheel brings it up.
     tick: Cell<Tick>,
     is_listed: Cell<bool>,
@@ -54,7 +51,7 @@ pub(crate) struct Connection {
 
 /// What only one of the task, the flush and the timer touches at a time.
 pub(super) struct Inner {
-    pub(super) stream: TcpStream,
+    pub(super) transport: Transport,
     pub(super) core: CoreConnection,
     pub(super) input: Input,
     pub(super) out: Output,
@@ -65,7 +62,7 @@ pub(super) struct Inner {
     /// Whether the socket took less than there was.
     pub(super) is_blocked: bool,
     /// Wakes the task.
-    waker: Option<Waker>,
+    pub(super) waker: Option<Waker>,
 }
 
 /// How far a connection is.
@@ -81,21 +78,27 @@ pub(super) enum Phase {
 impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
-        stream: TcpStream,
-        listener: Arc<ListenerState>,
+        transport: Transport,
+        peer: Peer,
+        admission: Admission,
         now: Time,
     ) -> Self {
+        let core = CoreConnection::new(id, now);
+        let core = match &admission.listener().terms {
+            Some(terms) => core.under(Arc::clone(terms)),
+            None => core,
+        };
         Self {
             id,
-            peer: stream.peer_addr().ok(),
-            listener,
+            peer,
+            admission,
             tick: Cell::default(),
             is_listed: Cell::new(false),
             is_held: Cell::new(false),
             is_behind: Cell::new(false),
             inner: RefCell::new(Inner {
-                stream,
-                core: CoreConnection::new(id, now),
+                transport,
+                core,
                 input: Input::default(),
                 out: Output::default(),
                 pending: VecDeque::new(),
@@ -116,13 +119,19 @@ impl Connection {
     pub(super) fn caller(&self, now: Time) -> Caller {
         Caller {
             now,
-            peer: Peer { address: self.peer },
-            allow_anonymous: self.listener.allow_anonymous,
+            peer: self.peer.clone(),
+            allow_anonymous: self.admission.listener().allow_anonymous,
         }
     }
 
     pub(super) fn inner(&self) -> &RefCell<Inner> {
         &self.inner
+    }
+
+    /// What stands before the topics of its client in the rest of the broker; empty for most.
+    pub(super) fn mount_point(&self) -> &str {
+        let terms = &self.admission.listener().terms;
+        terms.as_ref().map_or("", |terms| &terms.mount_point)
     }
 
     pub(crate) fn tick(&self) -> Tick {
@@ -265,7 +274,6 @@ impl Connection {
 
     /// The task is over: the core learns it, if it does not know.
     pub(crate) fn end(&self, worker: &Worker) {
-        self.listener.connections.fetch_sub(1, Ordering::Relaxed);
         let Ok(mut inner) = self.inner.try_borrow_mut() else {
             return;
         };
@@ -281,7 +289,7 @@ impl Connection {
     /// Says in the log that it is over and why: what a client did wrong, or was refused, is news;
     /// the usual ends are not.
     fn log_end(&self, client: Option<&ClientIdentifier>, reason: CloseReason) {
-        let peer = self.peer.map(tracing::field::display);
+        let peer = self.peer.address.map(tracing::field::display);
         let client = client.map(tracing::field::display);
         match reason {
             CloseReason::Violation(_) | CloseReason::Refused(_) => {
@@ -358,7 +366,7 @@ fn poll(
     let mut inner = connection.inner.borrow_mut();
     inner.remember(context);
     if inner.is_blocked && inner.phase != Phase::Gone {
-        match inner.stream.poll_write_ready(context) {
+        match inner.transport.poll_write_ready(context) {
             Poll::Ready(Ok(())) => {
                 inner.is_blocked = false;
                 worker.flush_later(connection);
@@ -420,7 +428,7 @@ impl Inner {
             return Poll::Pending;
         }
         if !self.out.is_empty() {
-            return match self.stream.poll_write_ready(context) {
+            return match self.transport.poll_write_ready(context) {
                 Poll::Ready(Ok(())) => {
                     self.is_blocked = false;
                     context.waker().wake_by_ref();
@@ -433,14 +441,13 @@ impl Inner {
         if matches!(self.core.close_reason(), Some(CloseReason::Disconnected(_))) {
             return Poll::Ready(());
         }
-        let mut stream = Pin::new(&mut self.stream);
-        if stream.as_mut().poll_shutdown(context).is_pending() {
+        if self.transport.poll_shutdown(context).is_pending() {
             return Poll::Pending;
         }
         let mut discarded = [0; 4096];
         loop {
             let mut read = ReadBuf::new(&mut discarded);
-            match stream.as_mut().poll_read(context, &mut read) {
+            match self.transport.poll_read(context, &mut read) {
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,

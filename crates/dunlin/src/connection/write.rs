@@ -1,16 +1,10 @@
 //! What is written to the socket, and when it is enough.
 
-use std::io::{self, IoSlice};
-
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
-use tokio::net::TcpStream;
 
 use super::task::{Inner, Phase};
 use crate::worker::Worker;
-
-/// Pieces that one vectored write takes.
-const SLICES_MAX: usize = 64;
 
 /// What a flush came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +38,7 @@ impl Inner {
             return Flushed::Done;
         }
         if !self.is_blocked && self.out.writable() > 0 {
-            match write(&self.stream, &mut self.out) {
+            match self.transport.write(&mut self.out, self.waker.as_ref()) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.is_blocked = true;
@@ -68,25 +62,4 @@ impl Inner {
             Flushed::Done
         }
     }
-}
-
-/// Writes until everything that can be is written (true) or the socket takes no more (false).
-fn write(stream: &TcpStream, out: &mut Output) -> io::Result<bool> {
-    while out.writable() > 0 {
-        let written = if let Some(single) = out.as_single() {
-            stream.try_write(single)
-        } else {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let count = out.slices(&mut slices);
-            stream.try_write_vectored(slices.get(..count).unwrap_or_default())
-        };
-        match written {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => out.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }

@@ -1,26 +1,24 @@
-//! MQTT over TCP.
+//! Sockets of TCP, which is below most transports.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tracing::warn;
 
-use crate::shared::{Command, ListenerState};
+use super::state::ListenerState;
+use super::{Accepted, Next, Stream};
+use crate::shared::{Command, Mailbox};
 use crate::worker::Worker;
 
 /// Connections that the operating system holds until they are accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// How long accepting pauses when the operating system is out of something.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The least time between two warnings of one kind.
-const WARN_EVERY: Duration = Duration::from_secs(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(
@@ -48,52 +46,53 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
         Ok(listener) => listener,
         Err(error) => return warn!(%error, "cannot accept connections"),
     };
-    let mut next_worker = 0_usize;
-    let mut warned: Option<Instant> = None;
-    let mut warn_sometimes = |what: &str, detail: String| {
-        if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-            warned = Some(Instant::now());
-            warn!("{what}: {detail}");
-        }
-    };
+    let mut turns = Turns::default();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, peer)) => {
-                if !worker.shared.limits.admits(peer.ip(), worker.now()) {
-                    let max = "limits.address_connections_max".to_owned();
-                    warn_sometimes("connections were refused", max);
+                // Behind proxies the address that counts is in the header.
+                if state.opening.proxies.is_empty() && state.comes_too_often(&worker, peer) {
                     continue;
                 }
                 stream
             }
             Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
-                warn_sometimes("cannot accept connections for now", error.to_string());
+                state.tell_trouble(&error);
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
-        if state.connections.fetch_add(1, Ordering::Relaxed) >= state.connections_max {
-            state.connections.fetch_sub(1, Ordering::Relaxed);
-            let max = format!("max_connections is {}", state.connections_max);
-            warn_sometimes("a connection was refused", max);
+        let Some(what_next) = Next::of(&state).await else {
+            state.tell_full();
             continue;
-        }
-        let count = worker.shared.mailboxes.len();
-        let chosen = next_worker;
-        next_worker = (next_worker + 1) % count.max(1);
-        if chosen == worker.index() {
-            worker.serve(stream, Arc::clone(&state));
+        };
+        let Some(mailbox) = turns.next(&worker) else {
+            what_next.go_on(&worker, stream);
             continue;
+        };
+        if let Ok(stream) = stream.into_std() {
+            let stream = Stream::Tcp(stream);
+            mailbox.put([Command::Serve(Accepted { stream, what_next })]);
         }
-        match (stream.into_std(), worker.shared.mailboxes.get(chosen)) {
-            (Ok(stream), Some(mailbox)) => {
-                mailbox.put([Command::Serve(stream, Arc::clone(&state))]);
-            }
-            _ => {
-                state.connections.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
+    }
+}
+
+/// Whose turn it is to serve a connection.
+#[derive(Default)]
+pub(super) struct Turns(usize);
+
+impl Turns {
+    /// The mailbox of the next worker; `None` if that is this one.
+    pub(super) fn next<'a>(&mut self, worker: &'a Worker) -> Option<&'a Mailbox> {
+        worker.shared.mailboxes.get(self.next_index(worker)?)
+    }
+
+    /// The number of the next worker; `None` if that is this one.
+    pub(super) fn next_index(&mut self, worker: &Worker) -> Option<usize> {
+        let chosen = self.0;
+        self.0 = (chosen + 1) % worker.shared.mailboxes.len().max(1);
+        (chosen != worker.index()).then_some(chosen)
     }
 }
 
@@ -110,7 +109,7 @@ fn prepare(socket: &Socket) {
 }
 
 /// Errors that concern one connection, which is gone by the time it is accepted.
-fn is_of_connection(error: &io::Error) -> bool {
+pub(super) fn is_of_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

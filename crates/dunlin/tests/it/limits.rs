@@ -44,14 +44,9 @@ async fn who_connects_too_often_is_banned_also_over_a_restart() {
     for _ in 0..3 {
         house.client("a", "ada", V5).await;
     }
-    let code = |house: &House| {
-        let address = house.server.as_ref().unwrap().addresses()[0];
-        async move {
-            let mut peer = dunlin_client::script::Peer::connect(address, V5)
-                .await
-                .unwrap();
-            log_in(&mut peer, "a", V5, "ada", b"ada's secret").await
-        }
+    let code = async |house: &House| {
+        let mut peer = house.open(V5).await;
+        log_in(&mut peer, "a", V5, "ada", b"ada's secret").await
     };
     assert_eq!(code(&house).await, ReasonCode::Banned);
     assert_eq!(code(&house).await, ReasonCode::Banned);

@@ -8,8 +8,12 @@
 
 mod access;
 mod auth;
+mod certificate;
+mod half_open;
 mod limits;
+mod quic;
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use dunlin::Server;
@@ -94,7 +98,9 @@ impl House {
     }
 
     async fn open(&self, version: ProtocolVersion) -> Peer {
-        let address = self.server.as_ref().unwrap().addresses()[0];
+        let address = self.server.as_ref().unwrap().addresses()[0]
+            .socket_address()
+            .unwrap();
         Peer::connect(address, version).await.unwrap()
     }
 
@@ -204,4 +210,18 @@ async fn disconnected(peer: &mut Peer) -> ReasonCode {
 async fn nothing_waits(peer: &mut Peer) {
     peer.send(&Packet::Pingreq).await.unwrap();
     peer.expect(&Packet::Pingresp).await.unwrap();
+}
+
+/// CONNECT of 3.1.1 with a clean session, Keep Alive 60 and no Client Identifier.
+const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00";
+
+/// CONNACK with success.
+const CONNACK: [u8; 4] = *b"\x20\x02\x00\x00";
+
+/// Sends CONNECT and expects to be let in.
+fn log_in_by_hand(stream: &mut (impl Read + Write)) {
+    stream.write_all(CONNECT).unwrap();
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).unwrap();
+    assert_eq!(connack, CONNACK);
 }

@@ -134,7 +134,7 @@ fn a_file_is_read_and_flags_win_over_it() {
 fn every_mistake_is_told_with_its_flag() {
     let told = load(&[
         "--listen",
-        "mqtts://0.0.0.0:8883",
+        "mqqts://0.0.0.0:8883",
         "--workers=-1",
         "--log-format=xml",
         "--set",
@@ -146,8 +146,8 @@ fn every_mistake_is_told_with_its_flag() {
         [
             "--workers -1: workers = -1: expected an integer from 0 to 1024",
             "--log-format xml: log.format = \"xml\": expected one of \"text\", \"json\"",
-            "--listen mqtts://0.0.0.0:8883: listener.bind = \"mqtts://0.0.0.0:8883\": the scheme \
-             \"mqtts\" is not supported; supported: mqtt",
+            "--listen mqqts://0.0.0.0:8883: listener.bind = \"mqqts://0.0.0.0:8883\": the scheme \
+             \"mqqts\" is not known; the nearest known one is mqtts, of mqtt, mqtts, ws, wss, quic, unix",
             "--set mqtt.qos=1: unknown option \"mqtt.qos\"; the nearest known one is mqtt.qos_max",
         ]
     );

@@ -88,7 +88,7 @@ impl Peer {
         self.out.release(log)?;
         while self.out.writable() > 0 {
             let mut slices = [IoSlice::new(&[]); 4];
-            let count = self.out.slices(&mut slices);
+            let count = self.out.slices(&mut slices, usize::MAX);
             let mut taken = 0;
             for slice in &slices[..count] {
                 self.wire.extend_from_slice(slice);

@@ -30,6 +30,7 @@ async fn ask(server: &HttpServer, user: Option<&str>, password: Option<&[u8]>) -
     let caller = Caller {
         peer: crate::Peer {
             address: Some("[::ffff:10.0.0.7]:1".parse().unwrap()),
+            certificate: None,
         },
         now: Time::from_millis(NOW * 1000),
         ..Caller::default()

@@ -27,14 +27,20 @@ fn urls_that_are_addresses() {
             false,
         ),
         ("mqtt://[fe80::1%2]:1883", "[fe80::1%2]:1883", false),
+        ("mqtts://127.0.0.1", "127.0.0.1:8883", true),
+        ("mqtts://0.0.0.0:1", "0.0.0.0:1", false),
+        ("ws://127.0.0.1", "127.0.0.1:8083", true),
+        ("ws://127.0.0.1:80/a/b", "127.0.0.1:80", true),
+        ("quic://127.0.0.1", "127.0.0.1:14567", true),
+        ("wss://[::]", "[::]:8084", false),
     ];
     for (url, address, is_loopback) in table {
         let bind = Bind::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-        assert_eq!(bind.socket_address().to_string(), address, "{url}");
+        assert_eq!(bind.socket_address().unwrap().to_string(), address, "{url}");
         assert_eq!(bind.is_loopback(), is_loopback, "{url}");
         assert_eq!(
             Bind::parse(&bind.to_string()),
-            Ok(bind),
+            Ok(bind.clone()),
             "{url} written again"
         );
     }
@@ -48,6 +54,15 @@ fn urls_that_are_not() {
              in brackets such as [::1], or localhost"
         )
     };
+    let no_scheme = |scheme: &str, nearest: &str| {
+        format!(
+            "the scheme {scheme:?} is not known; the nearest known one is {nearest}, of mqtt, mqtts, \
+             ws, wss, quic, unix"
+        )
+    };
+    let unix_path = |path: &str| {
+        format!("{path:?} is not the whole path of a file; write unix:///run/dunlin.sock")
+    };
     let no_address =
         "it has no address; 0.0.0.0 stands for every IPv4 address, [::] for every address";
     let table = [
@@ -57,18 +72,13 @@ fn urls_that_are_not() {
             "it has no scheme; write mqtt://0.0.0.0:1883".to_owned(),
         ),
         ("1883", "it has no scheme; write mqtt://1883".to_owned()),
-        (
-            "mqtts://0.0.0.0",
-            "the scheme \"mqtts\" is not supported; supported: mqtt".to_owned(),
-        ),
-        (
-            "ws://0.0.0.0",
-            "the scheme \"ws\" is not supported; supported: mqtt".to_owned(),
-        ),
-        (
-            "://0.0.0.0",
-            "the scheme \"\" is not supported; supported: mqtt".to_owned(),
-        ),
+        ("mqqts://0.0.0.0", no_scheme("mqqts", "mqtts")),
+        ("MQTT://0.0.0.0", no_scheme("MQTT", "mqtt")),
+        ("tcp://0.0.0.0", no_scheme("tcp", "mqtt")),
+        ("ssl://0.0.0.0", no_scheme("ssl", "mqtts")),
+        ("https://0.0.0.0", no_scheme("https", "wss")),
+        ("quick://0.0.0.0", no_scheme("quick", "quic")),
+        ("unx:///run/a", no_scheme("unx", "unix")),
         ("mqtt://", no_address.to_owned()),
         ("mqtt://:1883", no_address.to_owned()),
         ("mqtt://*:1883", not_an_address("*")),
@@ -107,6 +117,13 @@ fn urls_that_are_not() {
             "nothing may follow the port, and there is \"?a=b\"".to_owned(),
         ),
         (
+            "ws://127.0.0.1/mqtt?token=1",
+            "\"/mqtt?token=1\" is not a path such as /mqtt, without ? and #".to_owned(),
+        ),
+        ("unix://run/a", unix_path("run/a")),
+        ("unix:///run/", unix_path("/run/")),
+        ("unix://", unix_path("")),
+        (
             "mqtt://me:secret@127.0.0.1",
             "a listener's URL holds no user name or password".to_owned(),
         ),
@@ -114,6 +131,20 @@ fn urls_that_are_not() {
     for (url, message) in table {
         let error = Bind::parse(url).expect_err(url);
         assert_eq!(error.to_string(), message, "{url}");
+    }
+}
+
+#[test]
+fn what_is_behind_the_address() {
+    for (url, whole) in [
+        ("ws://127.0.0.1:1", "ws://127.0.0.1:1/mqtt"),
+        ("ws://127.0.0.1:1/", "ws://127.0.0.1:1/"),
+        ("wss://[::1]/a/b", "wss://[::1]:8084/a/b"),
+        ("unix:///run/dunlin.sock", "unix:///run/dunlin.sock"),
+    ] {
+        let bind = Bind::parse(url).unwrap();
+        assert_eq!(bind.to_string(), whole);
+        assert!(bind.is_loopback());
     }
 }
 

@@ -140,7 +140,7 @@ fn bad_values_in_a_file() {
         ),
         (
             "[[listener]]\nbind = \"ftp://127.0.0.1\"",
-            "2: listener.bind = \"ftp://127.0.0.1\": the scheme \"ftp\" is not supported; supported: mqtt",
+            "2: listener.bind = \"ftp://127.0.0.1\": the scheme \"ftp\" is not known; the nearest known one is mqtt, of mqtt, mqtts, ws, wss, quic, unix",
         ),
         (
             "\n[[listener]]\nmax_connections = 5",
@@ -347,7 +347,7 @@ fn bad_values_of_flags() {
     };
     let overrides = vec![
         flag("--workers", "workers", "many"),
-        repeated(&["mqtt://127.0.0.1", "quic://127.0.0.1", "127.0.0.1"]),
+        repeated(&["mqtt://127.0.0.1", "mqqts://127.0.0.1", "127.0.0.1"]),
         flag("--log-level", "log.level", "loud"),
     ];
     let error = Sources {
@@ -360,8 +360,8 @@ fn bad_values_of_flags() {
         lines(&error),
         [
             "--workers many: workers = \"many\": expected an integer from 0 to 1024",
-            "--listen quic://127.0.0.1: listener.bind = \"quic://127.0.0.1\": the scheme \"quic\" is \
-             not supported; supported: mqtt",
+            "--listen mqqts://127.0.0.1: listener.bind = \"mqqts://127.0.0.1\": the scheme \"mqqts\" \
+             is not known; the nearest known one is mqtts, of mqtt, mqtts, ws, wss, quic, unix",
             "--listen 127.0.0.1: listener.bind = \"127.0.0.1\": it has no scheme; write \
              mqtt://127.0.0.1",
             "--log-level loud: log.level = \"loud\": expected one of \"error\", \"warn\", \"info\", \

@@ -149,7 +149,10 @@ fn ways_to_write_a_value_without_a_file() {
             config.session.queue.keep_last[0].as_str() == "a/+"
         }),
         ("listener=mqtt://[::1]", |config| {
-            config.listeners[0].bind.socket_address().is_ipv6()
+            config.listeners[0]
+                .bind
+                .socket_address()
+                .is_some_and(|address| address.is_ipv6())
         }),
         (
             "listener=[{ bind = \"mqtt://[::1]\", max_connections = 7 }]",
