@@ -14,8 +14,17 @@ const REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// The most header fields that a request may have.
 const FIELDS_MAX: usize = 64;
 
-/// The Subprotocol of MQTT [MQTT-6.0.0-3] [MQTT-6.0.0-4].
-const SUBPROTOCOL: &str = "mqtt";
+/// The Subprotocol of MQTT [MQTT-6.0.0-3] [MQTT-6.0.0-4]; and what clients of 3.1 offer, for which no
+/// standard names one.
+const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+
+/// What the response to a good request says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Agreed {
+    /// Sec-WebSocket-Accept.
+    pub(super) accept: String,
+    pub(super) subprotocol: &'static str,
+}
 
 /// What a listener for WebSockets asks of a request.
 pub(super) struct Upgrade {
@@ -100,9 +109,12 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         None => Err(Refused::TooLarge),
     };
     let response = match &answer {
-        Ok(accept) => format!(
+        Ok(Agreed {
+            accept,
+            subprotocol,
+        }) => format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
         ),
         Err(refused) => refused.response(),
     };
@@ -137,8 +149,8 @@ async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option
 }
 
 impl Upgrade {
-    /// What Sec-WebSocket-Accept of the response is, or why there is no WebSocket.
-    pub(super) fn answer(&self, bytes: &[u8]) -> Result<String, Refused> {
+    /// What the response says, or why there is no WebSocket.
+    pub(super) fn answer(&self, bytes: &[u8]) -> Result<Agreed, Refused> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut request = Request::new(&mut fields);
         match request.parse(bytes) {
@@ -170,10 +182,16 @@ impl Upgrade {
         if !self.allows(origin) {
             return Err(Refused::Origin(origin.to_owned()));
         }
-        if !tokens(fields, "sec-websocket-protocol").any(|offered| offered == SUBPROTOCOL) {
-            return Err(Refused::Subprotocol);
-        }
-        accept_of(values(fields, "sec-websocket-key")).ok_or(Refused::Key)
+        let is_offered = |known: &&str| {
+            tokens(fields, "sec-websocket-protocol").any(|offered| offered == *known)
+        };
+        let subprotocol = SUBPROTOCOLS.into_iter().find(is_offered);
+        let subprotocol = subprotocol.ok_or(Refused::Subprotocol)?;
+        let accept = accept_of(values(fields, "sec-websocket-key")).ok_or(Refused::Key)?;
+        Ok(Agreed {
+            accept,
+            subprotocol,
+        })
     }
 
     /// Whether pages of this origin may connect. Who is no browser sends none.

@@ -1,4 +1,4 @@
-use super::{FIELDS_MAX, REQUEST_BYTES_MAX, Refused, Upgrade, UpgradeError, accept};
+use super::{Agreed, FIELDS_MAX, REQUEST_BYTES_MAX, Refused, Upgrade, UpgradeError, accept};
 
 /// The example of RFC 6455, section 1.3, with what MQTT needs.
 const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: broker.example\r\nUpgrade: websocket\r\n\
@@ -13,13 +13,21 @@ fn upgrade(origins: &[&str]) -> Upgrade {
     }
 }
 
-fn answer(request: &str) -> Result<String, Refused> {
+fn answer(request: &str) -> Result<Agreed, Refused> {
     upgrade(&[]).answer(request.as_bytes())
 }
 
 #[test]
 fn a_good_request_is_accepted() {
-    assert_eq!(answer(GOOD).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    let agreed = |subprotocol| Agreed {
+        accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(),
+        subprotocol,
+    };
+    assert_eq!(answer(GOOD), Ok(agreed("mqtt")));
+    let of_3_1 = GOOD.replace("chat, mqtt", "mqttv3.1");
+    assert_eq!(answer(&of_3_1), Ok(agreed("mqttv3.1")));
+    let of_both = GOOD.replace("chat, mqtt", "mqttv3.1, mqtt");
+    assert_eq!(answer(&of_both), Ok(agreed("mqtt")));
     let with_query = GOOD.replace("/mqtt HTTP", "/mqtt?token=1 HTTP");
     assert!(answer(&with_query).is_ok());
     let in_other_letters = GOOD.replace("Upgrade: websocket", "UPGRADE: WebSocket");
@@ -45,7 +53,7 @@ fn every_other_request_is_refused_with_its_reason() {
         ("Sec-WebSocket-Key", "X-Key", Refused::Key),
         (
             "Protocol: chat, mqtt",
-            "Protocol: chat, mqttv3.1",
+            "Protocol: chat, mqttv5",
             Refused::Subprotocol,
         ),
         (
