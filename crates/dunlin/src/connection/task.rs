@@ -259,6 +259,10 @@ impl Connection {
             return Flushed::Done;
         };
         let flushed = inner.flush(worker, now);
+        if inner.phase != Phase::Open && !inner.out.is_held() {
+            // The task goes on with closing. It is not woken by its own flushes, or it would never rest.
+            inner.wake();
+        }
         if inner.out.is_held() && !self.set_flushed_when_stored(true) {
             worker.flush_when_stored(self);
         }

@@ -50,9 +50,6 @@ impl Inner {
         if self.out.is_empty() {
             worker.give_buffer_back(self.out.take_buffer());
         }
-        if self.phase != Phase::Open && !self.out.is_held() {
-            self.wake();
-        }
         // What waits for the store is flushed again when that gets on.
         let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
         let waits = self.is_blocked || (self.out.is_held() && self.out.len() >= out_max);
