@@ -20,10 +20,8 @@ pub struct Message {
     /// Topic Name with its length, then the properties that are passed on unaltered, then the payload
     /// unless it is shared: without properties, all but the head of a PUBLISH of QoS 0 before 5.0.
     bytes: Box<[u8]>,
-    /// A large payload. In a box of its own, because most messages have none.
-    shared: Option<Box<Bytes>>,
-    /// When it expires, or [`NEVER`].
-    expires_at: Time,
+    /// What most messages have not.
+    rare: Option<Box<Rare>>,
     publisher: SessionNumber,
     sequence: u64,
     properties_len: u32,
@@ -32,11 +30,28 @@ pub struct Message {
     retain: bool,
 }
 
+// With the counters of an `Arc` that is 64 bytes, a size that allocators have; the next is 80.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Message>() <= 48);
+
+/// What few messages have.
+#[derive(Clone)]
+struct Rare {
+    /// A large payload.
+    shared: Option<Bytes>,
+    expires_at: Option<Time>,
+}
+
+impl Rare {
+    /// `None` if there is nothing to note.
+    fn boxed(shared: Option<Bytes>, expires_at: Option<Time>) -> Option<Box<Self>> {
+        let is_needed = shared.is_some() || expires_at.is_some();
+        is_needed.then(|| Box::new(Self { shared, expires_at }))
+    }
+}
+
 /// Bytes of the length that precedes the topic.
 const LENGTH_BYTES: usize = 2;
-
-/// The end of time: what expires then does not expire.
-const NEVER: Time = Time::from_millis(u64::MAX);
 
 /// The payload of a message to be.
 #[derive(Clone, Debug)]
@@ -111,7 +126,7 @@ impl Message {
         let payload = draft.payload.as_slice();
         let shared = match &draft.payload {
             Payload::Shared(bytes) if bytes.len() >= SHARED_PAYLOAD_BYTES_MIN => {
-                Some(Box::new(bytes.clone()))
+                Some(bytes.clone())
             }
             _ => None,
         };
@@ -128,12 +143,11 @@ impl Message {
         let stated = stated.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(Self {
             bytes: bytes.into_boxed_slice(),
-            shared,
+            rare: Rare::boxed(shared, expiry(now, stated, expiry_max)),
             properties_len,
             topic_len,
             qos: draft.qos,
             retain: draft.retain,
-            expires_at: expiry(now, stated, expiry_max),
             publisher,
             sequence: 0,
         })
@@ -143,20 +157,20 @@ impl Message {
     pub fn from_parts(parts: &MessageParts<'_>) -> Option<Self> {
         let topic = parts.topic.as_bytes();
         TopicName::parse(parts.topic).ok()?;
-        let shared = parts.payload.len() >= SHARED_PAYLOAD_BYTES_MIN;
-        let inline = if shared { &[] } else { parts.payload };
+        let is_shared = parts.payload.len() >= SHARED_PAYLOAD_BYTES_MIN;
+        let shared = is_shared.then(|| Bytes::copy_from_slice(parts.payload));
+        let inline = if is_shared { &[] } else { parts.payload };
         let topic_len = u16::try_from(topic.len()).ok()?;
         let length = topic_len.to_be_bytes();
         Some(Self {
             bytes: [length.as_slice(), topic, parts.forwarded_properties, inline]
                 .concat()
                 .into(),
-            shared: shared.then(|| Box::new(Bytes::copy_from_slice(parts.payload))),
+            rare: Rare::boxed(shared, parts.expires_at),
             properties_len: u32::try_from(parts.forwarded_properties.len()).ok()?,
             topic_len,
             qos: parts.qos,
             retain: parts.retain,
-            expires_at: parts.expires_at.unwrap_or(NEVER),
             publisher: parts.publisher,
             sequence: parts.sequence,
         })
@@ -196,8 +210,10 @@ impl Message {
     ) -> Self {
         Self {
             bytes: self.bytes.clone(),
-            shared: self.shared.clone(),
-            expires_at: expiry(now, interval, expiry_max),
+            rare: Rare::boxed(
+                self.shared_payload().cloned(),
+                expiry(now, interval, expiry_max),
+            ),
             ..*self
         }
     }
@@ -218,7 +234,7 @@ impl Message {
     /// Topic Name with its length and payload, as they follow the head of a PUBLISH of QoS 0 before 5.0;
     /// `None` if they do not lie together.
     pub fn in_one_piece(&self) -> Option<&[u8]> {
-        (self.properties_len == 0 && self.shared.is_none()).then_some(&*self.bytes)
+        (self.properties_len == 0 && self.shared_payload().is_none()).then_some(&*self.bytes)
     }
 
     /// Topic Name.
@@ -236,7 +252,7 @@ impl Message {
 
     /// Application Message payload.
     pub fn payload(&self) -> &[u8] {
-        match &self.shared {
+        match self.shared_payload() {
             Some(shared) => shared,
             None => self
                 .bytes
@@ -247,7 +263,7 @@ impl Message {
 
     /// The payload, if it is one that is passed on without a copy.
     pub fn shared_payload(&self) -> Option<&Bytes> {
-        self.shared.as_deref()
+        self.rare.as_ref()?.shared.as_ref()
     }
 
     /// The QoS it was published at.
@@ -262,12 +278,12 @@ impl Message {
 
     /// When its Message Expiry Interval has passed.
     pub fn expires_at(&self) -> Option<Time> {
-        (self.expires_at < NEVER).then_some(self.expires_at)
+        self.rare.as_ref()?.expires_at
     }
 
     /// Whether its Message Expiry Interval has passed [MQTT-3.3.2-5].
     pub fn is_expired(&self, now: Time) -> bool {
-        self.expires_at <= now && self.expires_at < NEVER
+        self.expires_at().is_some_and(|at| at <= now)
     }
 
     /// The Message Expiry Interval for a subscriber: what is left of it, in whole seconds that are
@@ -284,18 +300,19 @@ impl Message {
 
     /// Bytes of memory that it holds.
     pub fn size(&self) -> usize {
-        let shared = self.shared.as_ref().map_or(0, |shared| shared.len());
-        size_of::<Self>() + 16 + self.bytes.len() + shared
+        let rare = self.rare.as_ref().map_or(0, |_| size_of::<Rare>());
+        let shared = self.shared_payload().map_or(0, Bytes::len);
+        size_of::<Self>() + 16 + self.bytes.len() + rare + shared
     }
 }
 
-/// When a message published at `now` expires, or [`NEVER`].
-fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Time {
+/// When a message published at `now` expires.
+fn expiry(now: Time, stated: Option<Duration>, max: Option<Duration>) -> Option<Time> {
     let interval = match (stated, max) {
         (Some(stated), Some(max)) => Some(stated.min(max)),
         (stated, max) => stated.or(max),
     };
-    interval.map_or(NEVER, |interval| now.after(interval))
+    interval.map(|interval| now.after(interval))
 }
 
 impl fmt::Debug for Message {
