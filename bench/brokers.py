@@ -226,6 +226,26 @@ def installed():
     return [made(program) for made, program in found if program]
 
 
+class Floor(Broker):
+    """The relay of crates/dunlin/examples/floor.rs: what the operating system costs."""
+
+    name = "floor"
+    RUNS = ("fan-out", "fan-in", "fan-in-50", "p2p-0", "p2p-1", "p2p-window-1", "p2p-20k")
+    RUNS += ("latency-5k", "shared", "pair-0", "pair-1", "connect", "idle")
+
+    def __init__(self, program):
+        self.program = str(program)
+
+    def command(self, port, directory, is_durable):
+        return [self.program, f"127.0.0.1:{port}"]
+
+    def version(self):
+        return "keeps nothing and checks nothing"
+
+    def can(self, run):
+        return run.name in self.RUNS
+
+
 class Peer(Broker):
     """Any other broker: a command with {port} and {dir} in it."""
 
@@ -284,6 +304,15 @@ class Running:
         self.log.seek(0)
         lines = self.log.read().splitlines()
         return lines[-1] if lines else "no output"
+
+    def written_bytes(self):
+        """What it has given to disks so far; 0 where nobody counts that, or not for us."""
+        try:
+            lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
+        except OSError:
+            return 0
+        counts = dict(line.split(": ") for line in lines)
+        return int(counts.get("write_bytes", 0))
 
     def __exit__(self, *_):
         if self.process.poll() is None:

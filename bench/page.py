@@ -9,6 +9,8 @@ import rows as table
 
 # Below this, two figures are the same.
 NOISE = 0.15
+# The least that Dunlin has to reach is this much of the floor.
+ABOVE_FLOOR = 1.15
 
 
 def reference(directory):
@@ -49,15 +51,17 @@ def troubles(result):
     return found
 
 
-def bound(row, reference_row, mosquitto):
-    """What Dunlin may need here, where mosquitto needs this much."""
+def bound(row, reference_row, mosquitto, floor):
+    """What Dunlin may need here, where mosquitto and the floor need this much."""
     if mosquitto is None:
         return None
     if row.is_bound_by_mosquitto:
         return mosquitto
     if not reference_row or not reference_row["mosquitto"]:
         return None
-    return reference_row["bound"] / reference_row["mosquitto"] * mosquitto
+    limit = reference_row["bound"] / reference_row["mosquitto"] * mosquitto
+    # Nobody can be below what the operating system costs here.
+    return limit if floor is None else max(limit, ABOVE_FLOOR * floor)
 
 
 def is_met(row, value, limit):
@@ -81,12 +85,16 @@ class Page:
     def figure(self, run, row, broker):
         return Figure(row, self.data["results"][run.name].get(broker, []))
 
+    def bound(self, run, row):
+        mosquitto, floor = (self.figure(run, row, name).value for name in ("mosquitto", "floor"))
+        is_cost = "CPU" in row.unit
+        return bound(row, self.reference.get(row.name), mosquitto, floor if is_cost else None)
+
     def verdicts(self):
         """Row, limit, Dunlin's figure, and whether it is met (None where nothing can be said)."""
         for run in self.runs:
             for row in run.rows:
-                mosquitto = self.figure(run, row, "mosquitto").value
-                limit = bound(row, self.reference.get(row.name), mosquitto)
+                limit = self.bound(run, row)
                 value = self.figure(run, row, "dunlin").value
                 met = None if value is None or limit is None else is_met(row, value, limit)
                 yield run, row, limit, value, met
@@ -204,9 +212,7 @@ class Page:
         for row in run.rows:
             figures = [(broker, self.figure(run, row, broker)) for broker in self.brokers]
             figures = [(broker, figure) for broker, figure in figures if figure.value is not None]
-            limit = bound(
-                row, self.reference.get(row.name), self.figure(run, row, "mosquitto").value
-            )
+            limit = self.bound(run, row)
             most = [max(figure.values) for _, figure in figures] + [limit or 0]
             scale = (width - left - 110) / (max(most, default=0) or 1)
             parts.append(f'<text x="10" y="{top + 14}" class="t">{escape(row.title)}, {row.unit}</text>')

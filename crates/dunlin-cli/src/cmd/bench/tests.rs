@@ -181,6 +181,8 @@ fn a_good_broker_has_nothing_to_be_counted() {
             "{flags}"
         );
         assert_eq!(result["unacknowledged"], 0, "{flags}");
+        let acknowledged = result["acknowledged_ns"]["count"].as_u64();
+        assert_eq!(acknowledged > Some(100), flags.contains("-q 1"), "{text}");
         assert_eq!(code, super::EXIT_OK);
     }
 }

@@ -86,6 +86,8 @@ pub(crate) struct Outcome {
     pub(crate) own_cpu_seconds: Option<f64>,
     pub(crate) memory: Option<Memory>,
     pub(crate) histogram: Histogram<u64>,
+    /// From a message to its PUBACK, or to its PUBCOMP.
+    pub(crate) acknowledged: Histogram<u64>,
     pub(crate) samples: Vec<Sample>,
     /// Of the whole run.
     pub(crate) tally: Tally,
@@ -112,6 +114,7 @@ impl Outcome {
             own_cpu_seconds: None,
             memory: None,
             histogram: histogram(),
+            acknowledged: histogram(),
             samples: Vec::new(),
             tally: Tally::default(),
             lost: 0,
@@ -385,12 +388,13 @@ impl Lead {
 
     fn conclude(&self, course: Course, accounts: Vec<Account>) -> Outcome {
         let Course { start, end, .. } = &course;
-        let mut merged = histogram();
+        let (mut merged, mut acknowledged) = (histogram(), histogram());
         let mut tally = Tally::default();
         let (mut sent, mut got) = (std::collections::HashMap::new(), Vec::new());
         for account in accounts {
             // Both have the same bounds, so there is nothing that could not be added.
             let _ = merged.add(&account.histogram);
+            let _ = acknowledged.add(&account.acknowledged);
             tally = tally.plus(&account.tally);
             sent.extend(account.sent);
             got.extend(account.got);
@@ -414,6 +418,7 @@ impl Lead {
             own_cpu_seconds: cpu_between(start.own, end.own),
             memory: memory.map(|((before, ready), end)| Memory { before, ready, end }),
             histogram: merged,
+            acknowledged,
             samples: course.samples,
             tally,
             lost: lost.sum(),

@@ -1,5 +1,7 @@
 //! One publisher: when it may send, and what.
 
+use std::collections::VecDeque;
+
 use dunlin_codec::{PacketIdentifier, QoS};
 
 use super::plan::{Pacing, PublisherPlan};
@@ -20,6 +22,9 @@ pub(crate) struct Publisher {
     /// For how long none has come.
     pub(crate) quiet_seconds: u8,
     pub(crate) unacknowledged: u32,
+    /// When each message that is not acknowledged was sent, or was due. Acknowledgements come in the
+    /// order of the messages [MQTT-4.6.0-2].
+    pub(crate) sent_at_ns: VecDeque<u64>,
     /// How many the broker takes before it acknowledges.
     pub(crate) receive_maximum: u32,
     next_packet_id: PacketIdentifier,
@@ -39,6 +44,7 @@ impl Publisher {
             outstanding: 0,
             quiet_seconds: 0,
             unacknowledged: 0,
+            sent_at_ns: VecDeque::new(),
             receive_maximum: u16::MAX as u32,
             next_packet_id: PacketIdentifier::MIN,
             is_ready: false,

@@ -106,6 +106,7 @@ pub(crate) struct Account {
     /// What each stream got, by its publisher's number.
     pub(crate) got: Vec<(u32, u64)>,
     pub(crate) histogram: Histogram<u64>,
+    pub(crate) acknowledged: Histogram<u64>,
     pub(crate) tally: Tally,
 }
 
@@ -131,6 +132,8 @@ pub(crate) struct State {
     /// Credits for other workers.
     outbox: Vec<(usize, Credit)>,
     pub(crate) histogram: Histogram<u64>,
+    /// From a message to its PUBACK, or to its PUBCOMP.
+    acknowledged: Histogram<u64>,
     pub(crate) tally: Tally,
     /// Seconds since the run began.
     pub(crate) second: u32,
@@ -195,6 +198,7 @@ impl State {
             ready: Vec::new(),
             outbox: Vec::new(),
             histogram: histogram(),
+            acknowledged: histogram(),
             tally: Tally::default(),
             second: 0,
         }
@@ -230,6 +234,7 @@ impl State {
         {
             self.tally.unacknowledged -= u64::from(publisher.unacknowledged);
             publisher.unacknowledged = 0;
+            publisher.sent_at_ns.clear();
         }
     }
 
@@ -308,7 +313,7 @@ impl State {
             Incoming::Ack { is_error, .. } => {
                 self.tally.refused += u64::from(is_error);
                 if let Role::Publisher(publisher) = role {
-                    self.acknowledged(publisher);
+                    self.acknowledged(publisher, batch);
                 }
             }
             Incoming::Disconnect(code) => return Err(Farewell::Disconnect(code)),
@@ -386,11 +391,16 @@ impl State {
         self.mark_ready(credit.publisher);
     }
 
-    fn acknowledged(&mut self, index: usize) {
+    fn acknowledged(&mut self, index: usize, batch: Batch) {
         if let Some(publisher) = self.publishers.get_mut(index)
             && publisher.unacknowledged > 0
         {
             publisher.unacknowledged -= 1;
+            let sent_at_ns = publisher.sent_at_ns.pop_front();
+            if let Some(sent_at_ns) = sent_at_ns.filter(|_| batch.is_measured) {
+                let took_ns = batch.now_ns.saturating_sub(sent_at_ns);
+                self.acknowledged.saturating_record(took_ns);
+            }
             self.tally.unacknowledged -= 1;
         }
         self.mark_ready(index);
@@ -499,7 +509,10 @@ impl State {
             });
             publisher.append(&mut link.out, stamp);
             publisher.outstanding += publisher.plan.copies;
-            publisher.unacknowledged += u32::from(self.qos != QoS::AtMostOnce);
+            if self.qos != QoS::AtMostOnce {
+                publisher.unacknowledged += 1;
+                publisher.sent_at_ns.push_back(time_ns);
+            }
             sent += 1;
         }
         if sent == 0 {
@@ -615,6 +628,7 @@ impl State {
             sent: sent.collect(),
             got: got.collect(),
             histogram: self.histogram,
+            acknowledged: self.acknowledged,
             tally: self.tally,
         }
     }

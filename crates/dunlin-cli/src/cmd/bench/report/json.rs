@@ -1,5 +1,6 @@
 //! The result for programs.
 
+use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use super::{PERCENTILES, Report};
@@ -14,16 +15,6 @@ pub(crate) fn page(report: &Report<'_>) -> String {
 
 pub(crate) fn value(report: &Report<'_>) -> Value {
     let (args, outcome) = (report.args, &report.outcome);
-    let mut latency = Map::new();
-    if !outcome.histogram.is_empty() {
-        latency.insert("count".to_owned(), outcome.histogram.len().into());
-        latency.insert("mean".to_owned(), outcome.histogram.mean().into());
-        for (name, quantile) in PERCENTILES {
-            let value = outcome.histogram.value_at_quantile(quantile);
-            latency.insert(name.to_owned(), value.into());
-        }
-        latency.insert("max".to_owned(), outcome.histogram.max().into());
-    }
     let samples: Vec<_> = outcome
         .samples
         .iter()
@@ -77,7 +68,8 @@ pub(crate) fn value(report: &Report<'_>) -> Value {
             "ready": memory.ready,
             "end": memory.end,
         })),
-        "latency_ns": latency,
+        "latency_ns": percentiles(&outcome.histogram),
+        "acknowledged_ns": percentiles(&outcome.acknowledged),
         "published_in_all": outcome.tally.published,
         "delivered_in_all": outcome.tally.delivered,
         "lost": outcome.lost,
@@ -92,4 +84,21 @@ pub(crate) fn value(report: &Report<'_>) -> Value {
         "is_interrupted": outcome.is_interrupted,
         "samples": samples,
     })
+}
+
+/// Nothing of an empty one.
+fn percentiles(histogram: &Histogram<u64>) -> Value {
+    let mut told = Map::new();
+    if !histogram.is_empty() {
+        told.insert("count".to_owned(), histogram.len().into());
+        told.insert("mean".to_owned(), histogram.mean().into());
+        for (name, quantile) in PERCENTILES {
+            told.insert(
+                name.to_owned(),
+                histogram.value_at_quantile(quantile).into(),
+            );
+        }
+        told.insert("max".to_owned(), histogram.max().into());
+    }
+    told.into()
 }

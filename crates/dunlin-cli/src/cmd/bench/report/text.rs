@@ -66,13 +66,21 @@ fn write_page(report: &Report<'_>, page: &mut String) -> std::fmt::Result {
             outcome.tally.stalls
         )?;
     }
-    if !outcome.histogram.is_empty() {
-        write!(page, "latency    ")?;
-        for (name, quantile) in PERCENTILES {
-            let value = outcome.histogram.value_at_quantile(quantile);
-            write!(page, " {name} {},", time(value))?;
+    for (title, histogram) in [
+        ("latency    ", &outcome.histogram),
+        ("acknowledged", &outcome.acknowledged),
+    ] {
+        if !histogram.is_empty() {
+            write!(page, "{title}")?;
+            for (name, quantile) in PERCENTILES {
+                write!(
+                    page,
+                    " {name} {},",
+                    time(histogram.value_at_quantile(quantile))
+                )?;
+            }
+            writeln!(page, " max {}", time(histogram.max()))?;
         }
-        writeln!(page, " max {}", time(outcome.histogram.max()))?;
     }
     if let Some(own) = report.each_us(outcome.own_cpu_seconds) {
         write!(page, "CPU         {own:.2} us of this process")?;
