@@ -70,6 +70,8 @@ enum Command {
     Migrate(cmd::migrate::MigrateArgs),
     /// Make and change a file of users and passwords
     Passwd(cmd::passwd::PasswdArgs),
+    /// Check, dump, back up and restore the store of the broker
+    Store(cmd::store::StoreArgs),
     /// Show, check and explain the configuration of the broker
     Config(cmd::config::ConfigArgs),
     /// Make a certificate for a first try with TLS
@@ -167,6 +169,9 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
         Command::Migrate(args) => cmd::migrate::run(args, &mut io::stdout().lock())?,
         Command::Passwd(args) => cmd::passwd::run(args)?,
         Command::Cert(args) => cmd::cert::run(args, &mut io::stdout().lock())?,
+        Command::Store(args) => {
+            return cmd::store::run(args, std::env::vars_os(), &mut io::stdout().lock());
+        }
         Command::Config(args) => {
             let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
             let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;

@@ -2,6 +2,8 @@
 
 use dunlin_codec::{DecodeError, ReasonCode};
 
+use crate::storage::StorageFault;
+
 /// A client broke the protocol; its connection ends [MQTT-4.13.1-1].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -89,9 +91,21 @@ pub enum Refusal {
     /// A bound is reached.
     #[error("quota exceeded")]
     QuotaExceeded,
+    /// There is no room for a message that must be kept; there may be later.
+    #[error("there is no room to store the message")]
+    NoRoom,
     /// The broker cannot make the message durable.
     #[error("the message cannot be stored")]
     NotStored,
+}
+
+impl From<StorageFault> for Refusal {
+    fn from(fault: StorageFault) -> Self {
+        match fault {
+            StorageFault::Full => Self::NoRoom,
+            StorageFault::Failed => Self::NotStored,
+        }
+    }
 }
 
 impl Refusal {
@@ -99,7 +113,7 @@ impl Refusal {
     pub const fn reason_code(self) -> ReasonCode {
         match self {
             Self::NotAuthorized => ReasonCode::NotAuthorized,
-            Self::QuotaExceeded => ReasonCode::QuotaExceeded,
+            Self::QuotaExceeded | Self::NoRoom => ReasonCode::QuotaExceeded,
             Self::NotStored => ReasonCode::UnspecifiedError,
         }
     }

@@ -34,12 +34,25 @@ pub struct Settings {
 }
 
 /// How safe what must be kept is before it is acknowledged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DurabilitySettings {
     /// If nothing else is said.
     pub usual: Durability,
     /// For messages of some topics; the first rule that matches counts.
     pub topics: Vec<(FilterRule, Durability)>,
+    /// How long a client before 5.0, which cannot be told that there was no room for its message, stays
+    /// connected without an acknowledgement.
+    pub no_room_patience: Duration,
+}
+
+impl Default for DurabilitySettings {
+    fn default() -> Self {
+        Self {
+            usual: Durability::default(),
+            topics: Vec::new(),
+            no_room_patience: Duration::from_secs(10),
+        }
+    }
 }
 
 impl DurabilitySettings {

@@ -16,10 +16,12 @@
 //! - A write or sync that failed is not tried again, and nothing is taken after it.
 //! - A full disk refuses new messages, and takes what frees room for as long as there is a reserve.
 
+mod copy;
 mod damaged;
 pub mod disk;
 mod frame;
 mod log;
+mod read;
 mod record;
 mod replay;
 mod report;
@@ -29,6 +31,8 @@ mod stats;
 mod store;
 mod writer;
 
+pub use copy::{CopyError, copy};
+pub use read::{Place, read};
 pub use record::RecordError;
 pub use replay::ReadError;
 pub use report::{Damage, DamageKind, Report};

@@ -6,6 +6,7 @@ use dunlin_core::storage::Record;
 
 use crate::disk::{Disk, DiskFile};
 use crate::frame::{self, Item, Scan};
+use crate::read::Place;
 use crate::record::{self, Decoded};
 use crate::report::{Damage, DamageKind, Range, Report};
 use crate::segment::{FORMAT_VERSION, HEADER_BYTES, Header, SegmentName};
@@ -16,6 +17,9 @@ const BLOCK_BYTES: usize = 4096;
 /// A store cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// There is none.
+    #[error("there is no store in this directory")]
+    NoStore,
     /// The operating system said so.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -35,7 +39,7 @@ pub enum ReadError {
 /// An append that was read.
 #[derive(Debug)]
 pub(crate) struct Append<'a> {
-    pub(crate) segment: u64,
+    pub(crate) place: Place,
     /// Of the frame.
     pub(crate) bytes: u64,
     /// How many times something before it was found damaged or missing.
@@ -71,24 +75,30 @@ pub(crate) struct Contents {
     pub(crate) last_place: u64,
 }
 
-/// The segments of a store, oldest first.
-pub(crate) fn segments(disk: &dyn Disk) -> io::Result<Vec<SegmentName>> {
+/// A segment that can be read.
+pub(crate) type Opened = (SegmentName, Box<dyn DiskFile>);
+
+/// The segments of a store, oldest first, each opened when it is its turn.
+pub(crate) fn segments(
+    disk: &dyn Disk,
+) -> io::Result<impl Iterator<Item = io::Result<Opened>> + use<'_>> {
     let names = disk.list()?;
     let mut names: Vec<_> = names
         .iter()
         .filter_map(|name| SegmentName::parse(name))
         .collect();
     names.sort_unstable();
-    Ok(names)
+    let opened = move |name: SegmentName| Ok((name, disk.open(&name.to_string())?));
+    Ok(names.into_iter().map(opened))
 }
 
-/// Reads all that is in a store. `set_aside` is shown what is damaged, with the bytes.
+/// Reads all that is in segments. `set_aside` is shown what is damaged, with the bytes.
 ///
 /// # Errors
 /// [`ReadError`] if the directory or a file cannot be opened, or is of a later version: never because
 /// of what is in a file.
 pub(crate) fn replay(
-    disk: &dyn Disk,
+    segments: impl Iterator<Item = io::Result<Opened>>,
     each: &mut dyn FnMut(&Append<'_>),
     set_aside: &mut dyn FnMut(&Damage, &[u8]),
 ) -> Result<Contents, ReadError> {
@@ -100,8 +110,9 @@ pub(crate) fn replay(
         each,
         set_aside,
     };
-    for name in segments(disk)? {
-        replay.segment(disk, name)?;
+    for segment in segments {
+        let (name, file) = segment?;
+        replay.segment(name, &*file)?;
     }
     replay.contents.report.torn = replay.unsettled.torn();
     Ok(replay.contents)
@@ -135,9 +146,8 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn segment(&mut self, disk: &dyn Disk, name: SegmentName) -> Result<(), ReadError> {
-        let file = disk.open(&name.to_string())?;
-        let (bytes, unreadable) = read(&*file)?;
+    fn segment(&mut self, name: SegmentName, file: &dyn DiskFile) -> Result<(), ReadError> {
+        let (bytes, unreadable) = bytes(file)?;
         let number = name.number;
         let length = bytes.len() as u64;
         for &range in &unreadable {
@@ -228,7 +238,11 @@ impl Replay<'_> {
                     report.appends += 1;
                     report.records += records.len() as u64;
                     (self.each)(&Append {
-                        segment: name.number,
+                        place: Place {
+                            segment: name.number,
+                            offset: offset as u64,
+                            append: place,
+                        },
                         bytes: frame_bytes as u64,
                         losses: self.losses,
                         records: &records,
@@ -280,7 +294,7 @@ impl Replay<'_> {
 }
 
 /// All bytes of a file; those that the disk does not give back are zero, and named.
-fn read(file: &dyn DiskFile) -> io::Result<(Vec<u8>, Vec<Range>)> {
+pub(crate) fn bytes(file: &dyn DiskFile) -> io::Result<(Vec<u8>, Vec<Range>)> {
     let length = usize::try_from(file.length()?).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     let mut unreadable = Vec::new();

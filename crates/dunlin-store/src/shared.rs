@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dunlin_core::message::Message;
 use dunlin_core::storage::{Durability, Position, Record, StorageFault};
 use parking_lot::{Condvar, Mutex};
 
@@ -306,7 +307,8 @@ impl Shared {
 
 impl State {
     /// Whether an append may be taken while the disk is full, if it is. New messages may not; what
-    /// frees room, or belongs to sessions, may as long as it can be written.
+    /// frees room, the deletion of a retained message among it, or belongs to sessions, may as long as it
+    /// can be written.
     fn has_room(&self, records: &[Record<'_>], frame_bytes: usize) -> bool {
         let Some(reserve) = self.reserve else {
             return true;
@@ -316,7 +318,9 @@ impl State {
             let Record::Publish(publish) = record else {
                 continue;
             };
+            let deletes = |message: &Message| publish.retains && message.payload().is_empty();
             match publish.message {
+                Some(message) if deletes(message) => {}
                 Some(message) if message.sequence() >= self.rewritten_below => return false,
                 Some(_) => needed += reserve.kept,
                 None => {}

@@ -138,7 +138,7 @@ impl Store {
         let mut damaged_files = DamagedFiles::new(&*disk).map_err(ReadError::Io)?;
         let mut rewriting = LastRewriting::default();
         let contents = replay::replay(
-            &*disk,
+            replay::segments(&*disk).map_err(ReadError::Io)?,
             &mut |append| {
                 append.records(&mut |record| {
                     rewriting.see(&record, append);
@@ -320,7 +320,7 @@ impl LastRewriting {
             Record::RewriteBegun { number, .. } => {
                 self.begun = Some(BegunRewriting {
                     number,
-                    segment: append.segment,
+                    segment: append.place.segment,
                     at_bytes: self.bytes,
                     losses: append.losses,
                 });

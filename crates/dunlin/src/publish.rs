@@ -50,7 +50,7 @@ pub(crate) fn begin(
     };
     let (plan, position) = match plan.map(|plan| store(shared, plan)) {
         Ok(Ok((plan, position))) => (Ok(plan), position),
-        Ok(Err(_)) => (Err(Refusal::NotStored), None),
+        Ok(Err(fault)) => (Err(fault.into()), None),
         Err(refusal) => (Err(refusal), None),
     };
     Pending {
@@ -122,9 +122,9 @@ pub(crate) fn finish_one(
             connection.acknowledge(acknowledgement, receipt, out);
             None
         }
-        (Err(_), _) => {
-            let refusal = Refusal::NotStored;
-            let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
+        (Err(fault), _) => {
+            let _ends_the_connection =
+                connection.refuse(occasion, acknowledgement, fault.into(), out);
             None
         }
         (Ok(None), _) | (_, None) => Some(Pending {

@@ -102,6 +102,8 @@ const EDGES: [Edges; 8] = [
             "dunlin",
             "dunlin-client",
             "dunlin-codec",
+            "dunlin-core",
+            "dunlin-store",
             "anyhow",
             "bytes",
             "clap",

@@ -10,4 +10,5 @@ pub(crate) mod passwd;
 pub(crate) mod publish;
 pub(crate) mod serve;
 pub(crate) mod serve_args;
+pub(crate) mod store;
 pub(crate) mod subscribe;

@@ -1,6 +1,7 @@
 //! `dunlin` as processes: a broker on a free port, and clients whose output is read.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,17 +27,26 @@ impl Broker {
     /// Starts a broker with a store, which the arguments name. `DUNLIN_KILL_PROGRAM` may name another
     /// program than the one built here.
     pub(crate) fn start_kept(more: &[&str]) -> Self {
-        Self::spawn(1, &[&["--listen", "mqtt://127.0.0.1:0"], more].concat())
+        Self::start_in(&[], more)
+    }
+
+    /// The same as the argument of another program, which becomes it.
+    pub(crate) fn start_in(around: &[&str], more: &[&str]) -> Self {
+        let arguments = [&["--listen", "mqtt://127.0.0.1:0"], more].concat();
+        Self::spawn(around, 1, &arguments)
     }
 
     /// Starts the broker in memory, with this many listeners by its arguments.
     pub(crate) fn listening(count: usize, arguments: &[&str]) -> Self {
-        Self::spawn(count, &[&["--ephemeral"], arguments].concat())
+        Self::spawn(&[], count, &[&["--ephemeral"], arguments].concat())
     }
 
-    fn spawn(listeners: usize, arguments: &[&str]) -> Self {
+    fn spawn(around: &[&str], listeners: usize, arguments: &[&str]) -> Self {
         let built = env!("CARGO_BIN_EXE_dunlin").into();
-        let mut child = Command::new(std::env::var_os("DUNLIN_KILL_PROGRAM").unwrap_or(built))
+        let program = std::env::var_os("DUNLIN_KILL_PROGRAM").unwrap_or(built);
+        let mut words = around.iter().map(OsString::from).chain([program]);
+        let mut child = Command::new(words.next().expect("there is the program"))
+            .args(words)
             .arg("serve")
             .args(arguments)
             .env("NO_COLOR", "1")
@@ -57,6 +67,11 @@ impl Broker {
             addresses,
             log,
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The URL of a listener, in the order in which they were announced.
@@ -124,14 +139,20 @@ impl Broker {
         (status, std::mem::take(&mut self.log.seen))
     }
 
+    /// A client command against this broker.
+    pub(crate) fn command(&self, command: &str) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        program
+            .arg(command)
+            .args(["-h", "127.0.0.1", "-p", &self.port().to_string()])
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        program
+    }
+
     /// Starts a client command against this broker.
     pub(crate) fn client(&self, command: &str, args: &[&str]) -> Client {
-        Client::spawn(
-            Command::new(env!("CARGO_BIN_EXE_dunlin"))
-                .arg(command)
-                .args(["-h", "127.0.0.1", "-p", &self.port().to_string()])
-                .args(args),
-        )
+        Client::spawn(self.command(command).args(args))
     }
 
     /// Runs a client command to its end, which must be a success.

@@ -10,7 +10,9 @@ mod auth;
 #[path = "../broker/mod.rs"]
 mod broker;
 mod connect;
+mod full_disk;
 mod publish;
+mod store;
 mod subscribe;
 mod usage;
 

@@ -318,6 +318,7 @@ impl Connection {
             resend_at: None,
             authentication_method: properties.authentication_method.map(Into::into),
             is_authenticating: false,
+            unstored_until: None,
             expires_at: grant.expires_at,
             access: AccessState::new(broker.access().generation()),
             inbound_aliases: InboundAliases::default(),

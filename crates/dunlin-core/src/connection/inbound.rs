@@ -46,6 +46,11 @@ impl Connected {
             }
         }
         if publish.qos > QoS::AtMostOnce {
+            if self.unstored_until.is_some() {
+                // The client sends it again behind the one that there was no room for, so that the
+                // order stays.
+                return Ok(Outcome::Continue);
+            }
             self.check_quota(connection, &settings.mqtt)?;
         }
         let topic = match alias {
@@ -214,7 +219,7 @@ impl Connection {
     }
 
     /// Acknowledges a publish that is not done, where the version can say so; where it cannot, and
-    /// the client has to try again, the connection ends.
+    /// the client has to try again, the connection ends: after a while if that may help.
     pub fn refuse(
         &mut self,
         context: &mut Occasion<'_>,
@@ -230,7 +235,19 @@ impl Connection {
         if is_denied && context.broker.settings().access.denied_publish_disconnects {
             return self.close(context, reason_code, out);
         }
-        if v3::ends_connection(connected.version, refusal) {
+        if acknowledgement == Acknowledgement::None {
+            return Outcome::Continue;
+        }
+        if v3::leaves_unacknowledged(connected.version, refusal) {
+            if refusal == Refusal::NoRoom {
+                let patience = context.broker.settings().durability.no_room_patience;
+                let until = connected.unstored_until;
+                connected.unstored_until = until.or_else(|| Some(context.now.after(patience)));
+                if matches!(acknowledgement, Acknowledgement::Puback(_)) {
+                    connected.pending = connected.pending.saturating_sub(1);
+                }
+                return Outcome::Continue;
+            }
             let reason = CloseReason::ByBroker(reason_code);
             self.end(context, Ending::default(), reason);
             return Outcome::Close;

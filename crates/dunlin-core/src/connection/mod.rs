@@ -84,6 +84,9 @@ struct Connected {
     authentication_method: Option<Box<str>>,
     /// Whether an AUTH exchange is going on.
     is_authenticating: bool,
+    /// When it ends because there was no room for a message of its client, which cannot be told: from
+    /// then on it sends it again.
+    unstored_until: Option<Time>,
     /// Until when it is let in.
     expires_at: Option<Time>,
     access: AccessState,
@@ -274,7 +277,11 @@ impl Connection {
             State::Connected(connected) => {
                 let limit = keep_alive_limit(connected.keep_alive);
                 let silent = limit.map(|limit| self.last_received.after(limit));
-                let others = [connected.resend_at, connected.expires_at];
+                let others = [
+                    connected.resend_at,
+                    connected.expires_at,
+                    connected.unstored_until,
+                ];
                 silent.into_iter().chain(others.into_iter().flatten()).min()
             }
             State::Closed(_) => None,
@@ -298,6 +305,9 @@ impl Connection {
                 }
                 if connected.expires_at.is_some_and(|at| at <= context.now) {
                     return self.close(context, ReasonCode::MaximumConnectTime, out);
+                }
+                if connected.unstored_until.is_some_and(|at| at <= context.now) {
+                    return self.close(context, ReasonCode::QuotaExceeded, out);
                 }
                 connected.resend_when_due(context);
                 Outcome::Continue

@@ -51,12 +51,12 @@ pub(super) fn refuses_empty_client_id(connect: &Connect<'_>) -> bool {
     }
 }
 
-/// Whether a publish that is not done ends its connection. Before 5.0 an acknowledgement says
+/// Whether a publish that is not done is not acknowledged either. Before 5.0 an acknowledgement says
 /// nothing, so a message that will never be accepted is acknowledged all the same [MQTT-3.3.5-2]; that
 /// it has to send one again that the broker could not store, a client learns by the end of its
 /// connection [MQTT-4.8.0-2].
-pub(super) const fn ends_connection(version: ProtocolVersion, refusal: Refusal) -> bool {
-    !version.is_v5() && matches!(refusal, Refusal::NotStored)
+pub(super) const fn leaves_unacknowledged(version: ProtocolVersion, refusal: Refusal) -> bool {
+    !version.is_v5() && matches!(refusal, Refusal::NotStored | Refusal::NoRoom)
 }
 
 /// Whether CONNACK can say this. Before 5.0 there are five return codes of refusal, and where none of

@@ -228,6 +228,25 @@ impl Recovery {
         }
     }
 
+    /// What a broker would have again of the records that were read so far, as far as the time
+    /// that passed takes nothing away.
+    pub fn contents(&self) -> Recovered {
+        let sessions = self.sessions.values().filter(|kept| kept.is_known);
+        let mut contents = Recovered {
+            retained: self.retained.values().filter(|(_, is_set)| *is_set).count(),
+            wills: self.wills.len(),
+            messages: self.waiting.len(),
+            ..Recovered::default()
+        };
+        for kept in sessions {
+            contents.sessions += 1;
+            contents.subscriptions += kept.subscriptions.len();
+            contents.messages += kept.queue.len() + kept.in_flight.len();
+            contents.wills += usize::from(kept.will.is_some());
+        }
+        contents
+    }
+
     /// Does something to a session; while everything is written again also to one that is still to
     /// come.
     fn with_session(

@@ -188,7 +188,12 @@ impl Case {
         match self.random.below(40) {
             0 => self.pass(),
             1 => {
-                let commits = [Commits::AtOnce, Commits::Held, Commits::Failing];
+                let commits = [
+                    Commits::AtOnce,
+                    Commits::Held,
+                    Commits::Full,
+                    Commits::Failing,
+                ];
                 let commits = self.random.one_of(&commits);
                 self.world.set_commits(commits);
                 writeln!(self.log, "commits {commits:?}").unwrap();

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::{Disk, DiskFile};
 
 /// Held by the process that has the store open.
-const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 /// How much is written at once where a file system cannot reserve room.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 

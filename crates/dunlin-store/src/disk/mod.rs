@@ -11,6 +11,7 @@ mod simulated;
 use std::io;
 
 pub use directory::Directory;
+pub(crate) use directory::LOCK_FILE;
 #[cfg(any(test, feature = "simulated-disk"))]
 pub use simulated::{Call, Fault, SimulatedDisk};
 

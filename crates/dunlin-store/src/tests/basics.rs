@@ -1,7 +1,7 @@
 use dunlin_core::storage::{Durability, Position, Storage as _, StorageFault};
 
 use super::{append, is_stored, open, settings};
-use crate::disk::SimulatedDisk;
+use crate::disk::{Disk as _, SimulatedDisk};
 use crate::{OpenError, Store};
 
 #[test]
@@ -198,4 +198,53 @@ fn what_waits_to_be_written_has_a_bound() {
     );
     opened.stepper.commit();
     append(&opened.store, 1, 1000, Durability::Os).unwrap();
+}
+
+/// As `docs/file-format.md` says.
+#[test]
+fn the_bytes_on_disk_are_those_of_format_version_1() {
+    use dunlin_core::id::SessionNumber;
+    use dunlin_core::storage::Record;
+
+    let disk = SimulatedDisk::new(1);
+    let mut opened = open(&disk);
+    let done = Record::Done {
+        session: SessionNumber::from_u64(300),
+        sequence: 5,
+    };
+    opened.store.append(&[done], Durability::Fsync).unwrap();
+    opened.stepper.close();
+    let [name] = disk.list().unwrap().try_into().unwrap();
+    assert_eq!(name, "0000000001-910a2dec89025cc1.log");
+    let hex: String = disk
+        .read(&name)
+        .unwrap()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let expected = [
+        // Magic, version, flags, number, first place, key, checksum.
+        "8a44554e4c4f470a",
+        "0100",
+        "0000",
+        "0100000000000000",
+        "0100000000000000",
+        "c15c0289ec2d0a91",
+        "HEADER",
+        // Length with S, checksum, place, checksum.
+        "04000080",
+        "BODY",
+        "0100000000000000",
+        "FRAME",
+        // Done: session 300, message 5.
+        "0b",
+        "ac02",
+        "05",
+        // The end of the log.
+        "00000080",
+        "00000000",
+        "0100000000000000",
+        "END",
+    ];
+    assert_eq!(hex, expected.concat());
 }

@@ -52,6 +52,13 @@ fn a_full_disk_refuses_messages_and_takes_what_frees_room() {
         let nothing = opened.store.append(&[], Durability::Fsync).unwrap();
         assert!(is_stored(&opened.store, nothing));
     }
+    let deletion = super::message_of(9999, &[]);
+    let deletion = opened
+        .store
+        .append(&[publish(&deletion)], Durability::Fsync)
+        .unwrap();
+    opened.stepper.commit();
+    assert!(is_stored(&opened.store, deletion));
     assert_eq!(
         append(&opened.store, 9999, 1, Durability::Fsync),
         Err(StorageFault::Full)

@@ -1,4 +1,5 @@
 mod basics;
+mod copies;
 mod crash;
 mod damage;
 mod full;

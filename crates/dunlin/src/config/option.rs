@@ -879,6 +879,17 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "store.no_room_patience_s",
+        kind: Kind::Integer { min: 0, max: 3600 },
+        default: "10",
+        unit: "seconds",
+        reloadable: false,
+        doc: "How long a client of MQTT 3.x stays connected once a message of it was refused because \
+              the disk is full. It cannot be told, and sends the message again when it connects again; \
+              until then nothing that it sends with QoS 1 or 2 is taken or acknowledged.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "store.exit_on_failure",
         default: "false",
         reloadable: false,

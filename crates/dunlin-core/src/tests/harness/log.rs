@@ -14,7 +14,9 @@ pub(crate) enum Commits {
     AtOnce,
     /// They wait for [`World::release_commits`](super::World::release_commits).
     Held,
-    /// The store takes none.
+    /// There is no room for any.
+    Full,
+    /// The store takes none, and never will.
     Failing,
 }
 
@@ -80,8 +82,10 @@ impl Storage for TestLog {
         durability: Durability,
     ) -> Result<Position, StorageFault> {
         let mut log = self.0.lock();
-        if log.commits == Some(Commits::Failing) {
-            return Err(StorageFault::Full);
+        match log.commits {
+            Some(Commits::Full) => return Err(StorageFault::Full),
+            Some(Commits::Failing) => return Err(StorageFault::Failed),
+            _ => {}
         }
         log.place += 1;
         for record in records {

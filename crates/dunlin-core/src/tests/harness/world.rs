@@ -378,11 +378,16 @@ impl World {
         worker: usize,
         plan: PublishPlan,
     ) {
-        let Ok(position) = self.broker.store(&plan) else {
-            if let Some((id, acknowledgement)) = origin {
-                self.refuse(id, acknowledgement, Refusal::NotStored);
+        let position = match self.broker.store(&plan) {
+            Ok(position) => position,
+            Err(fault) => {
+                // A message that is not published is not known either.
+                drop(plan);
+                if let Some((id, acknowledgement)) = origin {
+                    self.refuse(id, acknowledgement, fault.into());
+                }
+                return;
             }
-            return;
         };
         self.finish(Pending {
             origin,

@@ -11,9 +11,9 @@
 //! | `deny publish a/#`, `allow publish a/#` | an access rule is added or removed; `client=x` limits it |
 //! | `user NAME PASSWORD`, `refuse CLIENT CODE` | what the authenticator knows |
 //! | `store` | the broker has a store, which outlives it |
-//! | `restart` | the power fails, and the broker starts again with what its store kept |
+//! | `restart` | the power fails, and the broker starts again with what its store kept; `restart +1h`, `restart -1h`: and the clock was set |
 //! | `rewrite` | the store forgets what is not written again; `rewrite begun`: that only begins |
-//! | `commits held` | what must be kept waits; also `failing`, `at-once`, `released` and `released backwards` |
+//! | `commits held` | what must be kept waits; also `full`, `failing`, `at-once`, `released` and `released backwards` |
 //! | `A> PUBLISH a/b text qos=1 id=7` | A sends a packet; a new connection is opened if it has none |
 //! | `A> CONNECT … ; PUBLISH …` | several packets in one piece |
 //! | `A> RAW 30 ['a/#' "text"]` | any bytes, see [`build::raw`] |
@@ -140,8 +140,10 @@ scripts! {
         strategies subscribing_again
     }
     store {
-        clean_session_needs_no_store clean_start_is_not_stored dropped_stays_dropped durable_group_survives
+        clean_session_needs_no_store clean_start_is_not_stored clock_ahead clock_set_back
+        dropped_stays_dropped durable_group_survives
         ended_stays_ended expiry_while_stopped full_store in_flight_survives
+        no_room_for_a_session
         nothing_before_it_is_safe received_survives retained_page_survives retained_survive
         published_while_rewritten repeated_stays_in_order rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
         taken_over_into_a_lasting_session takeover_wills will_after_a_stop will_delay_goes_on

@@ -11,6 +11,7 @@ use super::token::{Token, tokens};
 use crate::id::ConnectionId;
 use crate::settings::Settings;
 use crate::tests::harness::{Commits, Denied, World};
+use crate::time::Time;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -159,7 +160,14 @@ impl Runner {
                 self.peers
                     .values_mut()
                     .for_each(|peer| peer.may_be_closed = true);
-                self.world().restart();
+                let world = self.world();
+                if let Some(ahead) = rest.strip_prefix('+') {
+                    world.now = world.now.after(duration(ahead)?);
+                } else if let Some(back) = rest.strip_prefix('-') {
+                    let back = u64::try_from(duration(back)?.as_millis()).unwrap();
+                    world.now = Time::from_millis(world.now.as_millis() - back);
+                }
+                world.restart();
                 return Ok(());
             }
             ("late", _) => {
@@ -231,6 +239,7 @@ impl Runner {
         let world = self.world();
         match what {
             "held" => world.set_commits(Commits::Held),
+            "full" => world.set_commits(Commits::Full),
             "failing" => world.set_commits(Commits::Failing),
             "at-once" => world.set_commits(Commits::AtOnce),
             "released" => world.release_commits(),
