@@ -230,12 +230,12 @@ fn the_bytes_on_disk_are_those_of_format_version_1() {
         "0100000000000000",
         "0100000000000000",
         "c15c0289ec2d0a91",
-        "HEADER",
+        "7ebb078b",
         // Length with S, checksum, place, checksum.
         "04000080",
-        "BODY",
+        "62935902",
         "0100000000000000",
-        "FRAME",
+        "af7eb1ee",
         // Done: session 300, message 5.
         "0b",
         "ac02",
@@ -244,7 +244,7 @@ fn the_bytes_on_disk_are_those_of_format_version_1() {
         "00000080",
         "00000000",
         "0100000000000000",
-        "END",
+        "7b56b6ca",
     ];
     assert_eq!(hex, expected.concat());
 }
