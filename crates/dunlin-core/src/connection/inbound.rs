@@ -189,6 +189,12 @@ impl Connected {
 }
 
 impl Connection {
+    /// Whether the connection ends soon because the store had no room for what the client published,
+    /// which cannot be said in 3.x: its deadline is nearer than it was.
+    pub fn has_unstored(&self) -> bool {
+        matches!(&self.state, State::Connected(connected) if connected.unstored_until.is_some())
+    }
+
     /// Whether publishes of this connection have to wait, after they are stored, because the client
     /// repeated a QoS 2 message that is under way since an earlier connection of its session: others
     /// would overtake that one [MQTT-4.6.0-6]. This connection gets a

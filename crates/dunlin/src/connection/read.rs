@@ -367,6 +367,9 @@ impl Inner {
                 None => Outcome::Continue,
             }
         });
+        if self.core.has_unstored() {
+            worker.look_again_by(connection, self.deadline(worker, now));
+        }
         match outcome {
             Outcome::Authenticate(attempt) => self.authenticate(worker, connection, *attempt),
             outcome => self.close_if(&outcome, worker, now),
