@@ -884,9 +884,9 @@ pub static OPTIONS: &[OptionRecord] = &[
         default: "10",
         unit: "seconds",
         reloadable: false,
-        doc: "How long a client of MQTT 3.x stays connected once a message of it was refused because \
-              the disk is full. It cannot be told, and sends the message again when it connects again; \
-              until then nothing that it sends with QoS 1 or 2 is taken or acknowledged.",
+        doc: "How long a client of MQTT 3.x, which cannot be told, stays connected once a message of it was \
+              refused because the disk is full; until then nothing that it sends with QoS 1 or 2 is \
+              taken.",
         ..RECORD
     },
     OptionRecord {
