@@ -9,8 +9,6 @@ import rows as table
 
 # Below this, two figures are the same.
 NOISE = 0.15
-# The least that Dunlin has to reach is this much of the floor.
-ABOVE_FLOOR = 1.15
 
 
 def reference(directory):
@@ -51,17 +49,15 @@ def troubles(result):
     return found
 
 
-def bound(row, reference_row, mosquitto, floor):
-    """What Dunlin may need here, where mosquitto and the floor need this much."""
+def bound(row, reference_row, mosquitto):
+    """What Dunlin may need here, where mosquitto needs this much."""
     if mosquitto is None:
         return None
     if row.is_bound_by_mosquitto:
         return mosquitto
     if not reference_row or not reference_row["mosquitto"]:
         return None
-    limit = reference_row["bound"] / reference_row["mosquitto"] * mosquitto
-    # Nobody can be below what the operating system costs here.
-    return limit if floor is None else max(limit, ABOVE_FLOOR * floor)
+    return reference_row["bound"] / reference_row["mosquitto"] * mosquitto
 
 
 def is_met(row, value, limit):
@@ -86,9 +82,8 @@ class Page:
         return Figure(row, self.data["results"][run.name].get(broker, []))
 
     def bound(self, run, row):
-        mosquitto, floor = (self.figure(run, row, name).value for name in ("mosquitto", "floor"))
-        is_cost = "CPU" in row.unit
-        return bound(row, self.reference.get(row.name), mosquitto, floor if is_cost else None)
+        mosquitto = self.figure(run, row, "mosquitto").value
+        return bound(row, self.reference.get(row.name), mosquitto)
 
     def verdicts(self):
         """Row, limit, Dunlin's figure, and whether it is met (None where nothing can be said)."""

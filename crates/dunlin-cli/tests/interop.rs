@@ -4,36 +4,14 @@
 //! set, as `./test.sh` does.
 
 mod broker;
-
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod suite;
 
 use broker::Broker;
 
-#[allow(clippy::print_stdout, reason = "says why nothing ran")]
-fn run_suite(suite: &str) {
-    if std::env::var_os("DUNLIN_INTEROP").is_none() {
-        println!("skipped: ./test.sh installs the clients and sets DUNLIN_INTEROP");
-        return;
+fn run_suite(name: &str) {
+    if suite::is_wanted() {
+        suite::run(name, Broker::start(&[]).port(), &[]);
     }
-    let broker = Broker::start(&[]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop/run.sh");
-    let output = Command::new(script)
-        .args(["127.0.0.1", &broker.port().to_string(), suite])
-        .stdin(Stdio::null())
-        .output()
-        .expect("the script runs");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    let failures: Vec<_> = printed
-        .lines()
-        .filter(|line| !line.starts_with("ok "))
-        .collect();
-    assert!(
-        output.status.success() && printed.contains(" passed, 0 failed"),
-        "{}\n{}",
-        failures.join("\n"),
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 #[test]

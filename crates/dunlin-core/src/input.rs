@@ -81,6 +81,14 @@ pub struct Attempt {
     pub data: Option<Secret>,
 }
 
+impl Attempt {
+    /// Whether it is a CONNECT without an Authentication Method: User Name and Password are all that
+    /// the client shows.
+    pub fn is_basic(&self) -> bool {
+        self.method.is_none() && self.step == AuthenticationStep::Connect
+    }
+}
+
 /// Bytes that no log may show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub Vec<u8>);

@@ -48,7 +48,7 @@ pub(crate) fn core_settings(config: &Config) -> Settings {
                 .iter()
                 .map(|entry| (rule(&entry.filter), durability(entry.durability)))
                 .collect(),
-            no_room_patience: config.durability.no_room_patience,
+            ..DurabilitySettings::default()
         },
         will_grace: config.will.grace_period,
     }

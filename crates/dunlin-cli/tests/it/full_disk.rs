@@ -39,8 +39,6 @@ fn a_full_disk_refuses_what_must_be_kept_and_recovers_without_a_restart() {
             data,
             "--set",
             "store.rewrite_bytes_min=4194304",
-            "--set",
-            "store.no_room_patience_s=1",
         ],
     );
     // The directory as the broker sees it.

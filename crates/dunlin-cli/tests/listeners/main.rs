@@ -15,6 +15,8 @@ mod certificates;
 mod foreign;
 mod proxy;
 mod reload;
+#[path = "../suite/mod.rs"]
+mod suite;
 mod tls;
 mod unix;
 mod websocket;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::broker::Broker;
-use crate::foreign::{is_wanted, printed, run};
+use crate::foreign::{printed, run};
+use crate::suite;
 
 /// An haproxy that passes on what comes to its port.
 struct Haproxy {
@@ -98,7 +99,7 @@ fn start(from: &str) -> Broker {
 
 #[test]
 fn haproxy_says_who_is_behind_it_in_both_versions() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     for send in ["send-proxy", "send-proxy-v2", "send-proxy-v2-ssl-cn"] {
@@ -118,7 +119,7 @@ fn haproxy_says_who_is_behind_it_in_both_versions() {
 
 #[test]
 fn who_is_no_proxy_that_is_named_is_not_let_in() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     // Without a header from the right network, and with a header from another one.

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use crate::broker::{Broker, Client};
 use crate::certificates::Authority;
-use crate::foreign::{is_wanted, mosquitto_pub, printed, run};
+use crate::foreign::{mosquitto_pub, printed, run};
+use crate::suite;
 
 struct Replaced {
     authority: Authority,
@@ -45,7 +46,7 @@ impl Replaced {
 
 #[test]
 fn a_new_certificate_is_used_without_ending_a_connection() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let mut replaced = Replaced::start(&[]);
@@ -76,7 +77,7 @@ fn a_new_certificate_is_used_without_ending_a_connection() {
 
 #[test]
 fn a_broken_file_keeps_the_old_one_loudly() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let mut replaced = Replaced::start(&[]);
@@ -97,7 +98,7 @@ fn a_broken_file_keeps_the_old_one_loudly() {
 
 #[test]
 fn sighup_has_a_revocation_list_read_again() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let made = Authority::new();

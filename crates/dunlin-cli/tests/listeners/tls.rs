@@ -2,7 +2,8 @@
 
 use crate::broker::Broker;
 use crate::certificates::Authority;
-use crate::foreign::{self, is_wanted, mosquitto_pub, printed, run};
+use crate::foreign::{mosquitto_pub, printed, run};
+use crate::suite;
 
 /// A broker with one listener for TLS.
 fn start(authority: &Authority, more: &[&str]) -> Broker {
@@ -31,7 +32,7 @@ fn s_client(broker: &Broker, authority: &Authority, more: &[&str]) -> (bool, Str
 
 #[test]
 fn openssl_agrees_on_1_2_and_1_3_and_on_nothing_older() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let authority = Authority::new();
@@ -52,7 +53,7 @@ fn openssl_agrees_on_1_2_and_1_3_and_on_nothing_older() {
 
 #[test]
 fn a_newer_version_can_be_demanded() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let authority = Authority::new();
@@ -62,21 +63,26 @@ fn a_newer_version_can_be_demanded() {
     assert!(!is_done && said.contains("protocol version"), "{said}");
 }
 
-#[test]
-fn paho_does_all_over_tls() {
-    if !is_wanted() {
+/// A suite over TLS, whose client knows the authority.
+fn does_all_over_tls(name: &str) {
+    if !suite::is_wanted() {
         return;
     }
     let authority = Authority::new();
     let broker = start(&authority, &[]);
     let ca = authority.path("ca.pem");
     let environment = [("TRANSPORT", "tls"), ("CA_FILE", &ca)];
-    foreign::suite("paho", broker.port_of("mqtts"), &environment);
+    suite::run(name, broker.port_of("mqtts"), &environment);
+}
+
+#[test]
+fn paho_does_all_over_tls() {
+    does_all_over_tls("paho");
 }
 
 #[test]
 fn mosquitto_does_all_with_a_certificate_of_its_own() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let authority = Authority::new();
@@ -90,24 +96,17 @@ fn mosquitto_does_all_with_a_certificate_of_its_own() {
         ("CERT_FILE", &cert),
         ("KEY_FILE", &key),
     ];
-    foreign::suite("mosquitto", broker.port_of("mqtts"), &environment);
+    suite::run("mosquitto", broker.port_of("mqtts"), &environment);
 }
 
 #[test]
 fn mqtt_js_does_all_over_tls() {
-    if !is_wanted() {
-        return;
-    }
-    let authority = Authority::new();
-    let broker = start(&authority, &[]);
-    let ca = authority.path("ca.pem");
-    let environment = [("TRANSPORT", "tls"), ("CA_FILE", &ca)];
-    foreign::suite("mqttjs", broker.port_of("mqtts"), &environment);
+    does_all_over_tls("mqttjs");
 }
 
 #[test]
 fn a_client_without_a_certificate_that_is_good_is_refused_where_one_is_required() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let (authority, stranger) = (Authority::new(), Authority::new());
@@ -136,7 +135,7 @@ fn a_client_without_a_certificate_that_is_good_is_refused_where_one_is_required(
 
 #[test]
 fn where_a_certificate_is_optional_none_will_do_and_a_strange_one_will_not() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let (authority, stranger) = (Authority::new(), Authority::new());
@@ -163,7 +162,7 @@ fn where_a_certificate_is_optional_none_will_do_and_a_strange_one_will_not() {
 
 #[test]
 fn a_self_signed_certificate_is_enough_for_a_first_try() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use crate::broker::Broker;
-use crate::foreign::{is_wanted, printed, run};
+use crate::foreign::{printed, run};
+use crate::suite;
 
 fn start(path: &Path) -> Broker {
     let url = format!("unix://{}", path.display());
@@ -14,7 +15,7 @@ fn start(path: &Path) -> Broker {
 
 #[test]
 fn mosquitto_publishes_through_the_file_of_a_socket() {
-    if !is_wanted() {
+    if !suite::is_wanted() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::certificates::Authority;
-use crate::foreign::{self, is_wanted};
+use crate::suite;
 
 fn start(more: &[&str]) -> Broker {
     let listen = [
@@ -31,37 +31,37 @@ fn start_secure(authority: &Authority) -> Broker {
 
 #[test]
 fn paho_does_all_over_websocket() {
-    if is_wanted() {
-        foreign::suite("paho", start(&[]).port_of("ws"), &[("TRANSPORT", "ws")]);
+    if suite::is_wanted() {
+        suite::run("paho", start(&[]).port_of("ws"), &[("TRANSPORT", "ws")]);
     }
 }
 
 #[test]
 fn mqtt_js_does_all_over_websocket() {
-    if is_wanted() {
-        foreign::suite("mqttjs", start(&[]).port_of("ws"), &[("TRANSPORT", "ws")]);
+    if suite::is_wanted() {
+        suite::run("mqttjs", start(&[]).port_of("ws"), &[("TRANSPORT", "ws")]);
     }
 }
 
 #[test]
 fn paho_does_all_over_websocket_and_tls() {
-    if is_wanted() {
+    if suite::is_wanted() {
         let authority = Authority::new();
         let broker = start_secure(&authority);
         let ca = authority.path("ca.pem");
         let environment = [("TRANSPORT", "wss"), ("CA_FILE", &ca)];
-        foreign::suite("paho", broker.port_of("wss"), &environment);
+        suite::run("paho", broker.port_of("wss"), &environment);
     }
 }
 
 #[test]
 fn mqtt_js_does_all_over_websocket_and_tls() {
-    if is_wanted() {
+    if suite::is_wanted() {
         let authority = Authority::new();
         let broker = start_secure(&authority);
         let ca = authority.path("ca.pem");
         let environment = [("TRANSPORT", "wss"), ("CA_FILE", &ca)];
-        foreign::suite("mqttjs", broker.port_of("wss"), &environment);
+        suite::run("mqttjs", broker.port_of("wss"), &environment);
     }
 }
 

@@ -98,13 +98,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Gives `write` everything that there is to a session that the store keeps, as records that
-    /// replace what was written before.
-    pub(crate) fn with_whole<T>(
-        session: &Session,
-        state: &SessionState,
-        write: impl FnOnce(&[Record<'_>]) -> T,
-    ) -> T {
+    /// Everything that there is to a session that the store keeps, as records that replace what was
+    /// written before.
+    pub(crate) fn whole<'a>(session: &'a Session, state: &'a SessionState) -> Vec<Record<'a>> {
         let number = session.number();
         let head = SessionRecord {
             is_whole: true,
@@ -152,7 +148,7 @@ impl Broker {
                 will_of: None,
             }));
         }
-        write(&records)
+        records
     }
 }
 

@@ -189,9 +189,7 @@ impl Broker {
         let owed = owed.and_then(OwedWill::record);
         let position = if is_kept && !was_kept {
             self.keep_messages(state)?;
-            Self::with_whole(session, state, |records| {
-                self.keep(&[owed.as_slice(), records].concat())
-            })
+            self.keep(&[owed.as_slice(), &Self::whole(session, state)].concat())
         } else {
             let head = Record::Session(Self::head(session, state));
             self.keep(&[owed.as_slice(), &[head]].concat())

@@ -203,7 +203,7 @@ impl Broker {
             }
         }
         if state.is_recorded {
-            Self::with_whole(session, &state, |records| self.keep(records))?;
+            self.keep(&Self::whole(session, &state))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_codec::ReasonCode;
-use dunlin_core::input::{Attempt, AuthenticationStep};
+use dunlin_core::input::Attempt;
 
 use super::port::{Allowed, Authenticator, Caller, Exchange, Verdict};
 
@@ -51,7 +51,7 @@ impl Chain {
     }
 
     fn nobody_decided(&self, attempt: &Attempt, caller: &Caller) -> Verdict {
-        if attempt.method.is_some() || attempt.step != AuthenticationStep::Connect {
+        if !attempt.is_basic() {
             // No mechanism is there that the method could name [MQTT-4.12.0-1].
             return Verdict::Deny(ReasonCode::BadAuthenticationMethod);
         }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dunlin_codec::{ProtocolVersion, ReasonCode};
-use dunlin_core::input::{Attempt, AuthenticationStep, Grant};
+use dunlin_core::input::{Attempt, Grant};
 use dunlin_core::time::Time;
 use parking_lot::Mutex;
 use ring::{digest, hmac};
@@ -249,7 +249,7 @@ impl Authenticator for HttpServer {
         _: &'a mut Exchange,
     ) -> Deciding<'a> {
         Box::pin(async move {
-            if attempt.method.is_some() || attempt.step != AuthenticationStep::Connect {
+            if !attempt.is_basic() {
                 return Verdict::Next;
             }
             self.ask(attempt, caller).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use dunlin_codec::ReasonCode;
-use dunlin_core::input::{Attempt, AuthenticationStep, Grant};
+use dunlin_core::input::{Attempt, Grant};
 use parking_lot::Mutex;
 use tracing::{error, info};
 
@@ -80,7 +80,7 @@ impl Authenticator for Arc<Passwords> {
         _: &'a mut Exchange,
     ) -> Deciding<'a> {
         Box::pin(async move {
-            if attempt.method.is_some() || attempt.step != AuthenticationStep::Connect {
+            if !attempt.is_basic() {
                 return Verdict::Next;
             }
             let Some(user) = &attempt.user_name else {

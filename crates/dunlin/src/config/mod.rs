@@ -30,6 +30,7 @@ mod check;
 mod document;
 mod error;
 mod extract;
+mod fields;
 mod filter;
 mod kind;
 mod limits;

@@ -143,8 +143,6 @@ pub struct DurabilityConfig {
     pub topics: Vec<TopicDurability>,
     /// Files of fewer bytes together are not written anew.
     pub rewrite_bytes_min: u64,
-    /// How long a client that cannot be told stays connected when the disk is full.
-    pub no_room_patience: Duration,
     /// Whether the broker ends when it cannot write any more.
     pub exit_on_failure: bool,
 }
@@ -177,7 +175,6 @@ impl DurabilityConfig {
             topics: take(settings, "store.durability_by_topic"),
             rewrite_bytes_min: take(settings, "store.rewrite_bytes_min"),
             exit_on_failure: take(settings, "store.exit_on_failure"),
-            no_room_patience: seconds(settings, "store.no_room_patience_s"),
         }
     }
 }

@@ -390,9 +390,9 @@ fn poll(
         }
         // A client that does not read what it is sent is not read from either.
         let out_max = worker.shared.broker.settings().session.outbox_bytes_max;
-        let is_behind = inner.is_blocked && inner.out.len() > out_max;
+        let reads_nothing = inner.is_blocked && inner.out.len() > out_max;
         // Nor is one that sent more than its share, or of which nobody knows yet who it is.
-        if is_behind || inner.waits() || inner.pending.len() >= PENDING_MAX {
+        if reads_nothing || inner.waits() || inner.pending.len() >= PENDING_MAX {
             return Poll::Pending;
         }
         let read = inner.read(worker, connection, context);

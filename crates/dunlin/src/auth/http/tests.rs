@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicUsize;
 
-use dunlin_core::input::Secret;
+use dunlin_core::input::{AuthenticationStep, Secret};
 use serde_json::json;
 
 use super::*;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dunlin_codec::ReasonCode;
 use dunlin_core::access::RuleSet;
-use dunlin_core::input::{Attempt, AuthenticationStep, Grant};
+use dunlin_core::input::{Attempt, Grant};
 use dunlin_core::time::Time;
 use parking_lot::Mutex;
 use ring::digest;
@@ -207,7 +207,7 @@ impl Authenticator for Tokens {
         _: &'a mut Exchange,
     ) -> Deciding<'a> {
         Box::pin(async move {
-            if attempt.method.is_some() || attempt.step != AuthenticationStep::Connect {
+            if !attempt.is_basic() {
                 return Verdict::Next;
             }
             let Some(password) = &attempt.password else {

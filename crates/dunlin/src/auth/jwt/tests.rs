@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use dunlin_codec::ProtocolVersion;
 use dunlin_core::access::{Access as _, Identity};
-use dunlin_core::input::Secret;
+use dunlin_core::input::{AuthenticationStep, Secret};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use dunlin_codec::ProtocolVersion;
-use dunlin_core::input::Secret;
+use dunlin_core::input::{AuthenticationStep, Secret};
 
 use super::super::hash::PasswordScheme;
 use super::*;
