@@ -9,6 +9,10 @@ use dunlin_codec::{EncodeError, PublishProperties, QoS, TopicName};
 use crate::id::SessionNumber;
 use crate::time::Time;
 
+/// Payloads from this size on need not stay in memory while a client is away, if the store has them:
+/// below it what is left in memory would be as large.
+pub const STORED_PAYLOAD_BYTES_MIN: usize = 256;
+
 /// Payloads from this size on are never copied: they stay in the buffer that the network filled.
 pub const SHARED_PAYLOAD_BYTES_MIN: usize = 16 * 1024;
 
@@ -18,7 +22,7 @@ pub const SHARED_PAYLOAD_BYTES_MIN: usize = 16 * 1024;
 /// for any subscriber is a header of its own and copies, or vectored writes, of these parts.
 pub struct Message {
     /// Topic Name with its length, then the properties that are passed on unaltered, then the payload
-    /// unless it is shared: without properties, all but the head of a PUBLISH of QoS 0 before 5.0.
+    /// unless it lies apart: without properties, all but the head of a PUBLISH of QoS 0 before 5.0.
     bytes: Box<[u8]>,
     /// What most messages have not.
     rare: Option<Box<Rare>>,
@@ -37,16 +41,24 @@ const _: () = assert!(size_of::<Message>() <= 48);
 /// What few messages have.
 #[derive(Clone)]
 struct Rare {
-    /// A large payload.
-    shared: Option<Bytes>,
+    apart: Option<Apart>,
     expires_at: Option<Time>,
+}
+
+/// Where a payload is that does not lie behind the topic.
+#[derive(Clone)]
+enum Apart {
+    /// In the buffer that the network filled.
+    Shared(Bytes),
+    /// In the store alone, so many bytes of it.
+    Stored(usize),
 }
 
 impl Rare {
     /// `None` if there is nothing to note.
-    fn boxed(shared: Option<Bytes>, expires_at: Option<Time>) -> Option<Box<Self>> {
-        let is_needed = shared.is_some() || expires_at.is_some();
-        is_needed.then(|| Box::new(Self { shared, expires_at }))
+    fn boxed(apart: Option<Apart>, expires_at: Option<Time>) -> Option<Box<Self>> {
+        let is_needed = apart.is_some() || expires_at.is_some();
+        is_needed.then(|| Box::new(Self { apart, expires_at }))
     }
 }
 
@@ -126,7 +138,7 @@ impl Message {
         let payload = draft.payload.as_slice();
         let shared = match &draft.payload {
             Payload::Shared(bytes) if bytes.len() >= SHARED_PAYLOAD_BYTES_MIN => {
-                Some(bytes.clone())
+                Some(Apart::Shared(bytes.clone()))
             }
             _ => None,
         };
@@ -158,7 +170,7 @@ impl Message {
         let topic = parts.topic.as_bytes();
         TopicName::parse(parts.topic).ok()?;
         let is_shared = parts.payload.len() >= SHARED_PAYLOAD_BYTES_MIN;
-        let shared = is_shared.then(|| Bytes::copy_from_slice(parts.payload));
+        let shared = is_shared.then(|| Apart::Shared(Bytes::copy_from_slice(parts.payload)));
         let inline = if is_shared { &[] } else { parts.payload };
         let topic_len = u16::try_from(topic.len()).ok()?;
         let length = topic_len.to_be_bytes();
@@ -210,12 +222,32 @@ impl Message {
     ) -> Self {
         Self {
             bytes: self.bytes.clone(),
-            rare: Rare::boxed(
-                self.shared_payload().cloned(),
-                expiry(now, interval, expiry_max),
-            ),
+            rare: Rare::boxed(self.apart().cloned(), expiry(now, interval, expiry_max)),
             ..*self
         }
+    }
+
+    /// The same message without its payload, for as long as the store has that.
+    pub(crate) fn without_payload(&self) -> Self {
+        let (_, end) = self.properties_range();
+        let apart = match self.apart() {
+            Some(Apart::Stored(bytes)) => Apart::Stored(*bytes),
+            Some(Apart::Shared(_)) | None => Apart::Stored(self.payload().len()),
+        };
+        Self {
+            bytes: self.bytes.get(..end).unwrap_or(&self.bytes).into(),
+            rare: Rare::boxed(Some(apart), self.expires_at()),
+            ..*self
+        }
+    }
+
+    /// Whether its payload is in the store alone: [`Message::payload`] is empty then.
+    pub(crate) fn is_payload_stored(&self) -> bool {
+        matches!(self.apart(), Some(Apart::Stored(_)))
+    }
+
+    fn apart(&self) -> Option<&Apart> {
+        self.rare.as_ref()?.apart.as_ref()
     }
 
     fn properties_range(&self) -> (usize, usize) {
@@ -234,7 +266,7 @@ impl Message {
     /// Topic Name with its length and payload, as they follow the head of a PUBLISH of QoS 0 before 5.0;
     /// `None` if they do not lie together.
     pub fn in_one_piece(&self) -> Option<&[u8]> {
-        (self.properties_len == 0 && self.shared_payload().is_none()).then_some(&*self.bytes)
+        (self.properties_len == 0 && self.apart().is_none()).then_some(&*self.bytes)
     }
 
     /// Topic Name.
@@ -263,7 +295,10 @@ impl Message {
 
     /// The payload, if it is one that is passed on without a copy.
     pub fn shared_payload(&self) -> Option<&Bytes> {
-        self.rare.as_ref()?.shared.as_ref()
+        match self.apart()? {
+            Apart::Shared(bytes) => Some(bytes),
+            Apart::Stored(_) => None,
+        }
     }
 
     /// The QoS it was published at.
@@ -298,11 +333,15 @@ impl Message {
         self.publisher
     }
 
-    /// Bytes of memory that it holds.
+    /// Bytes of memory that it holds, with its payload, wherever that is.
     pub fn size(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |_| size_of::<Rare>());
-        let shared = self.shared_payload().map_or(0, Bytes::len);
-        size_of::<Self>() + 16 + self.bytes.len() + rare + shared
+        let apart = match self.apart() {
+            Some(Apart::Shared(payload)) => payload.len(),
+            Some(Apart::Stored(bytes)) => *bytes,
+            None => 0,
+        };
+        size_of::<Self>() + 16 + self.bytes.len() + rare + apart
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dunlin_codec::{QoS, TopicFilter, TopicName};
 
+use crate::message::STORED_PAYLOAD_BYTES_MIN;
 use crate::storage::Durability;
 
 /// What holds for a broker.
@@ -176,6 +177,11 @@ pub struct SessionSettings {
     pub in_flight_max: u16,
     /// Bytes that wait for the socket of a connected client.
     pub outbox_bytes_max: usize,
+    /// Bytes of messages that are in memory for clients that are away, all sessions together; the
+    /// payloads of the others are read from the store, if that is durable, when it is their turn.
+    pub queues_memory_bytes_max: usize,
+    /// The smallest payload that this is done with.
+    pub stored_payload_bytes_min: usize,
     /// The queue of a session.
     pub queue: QueueSettings,
 }
@@ -189,6 +195,8 @@ impl Default for SessionSettings {
             subscriptions_max: 10_000,
             in_flight_max: 1024,
             outbox_bytes_max: 256 * 1024,
+            queues_memory_bytes_max: 256 * 1024 * 1024,
+            stored_payload_bytes_min: STORED_PAYLOAD_BYTES_MIN,
             queue: QueueSettings::default(),
         }
     }

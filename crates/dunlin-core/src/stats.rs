@@ -14,6 +14,8 @@ pub struct Stats {
     pub dropped_expired: u64,
     /// Messages dropped because they exceeded the Maximum Packet Size of a client.
     pub dropped_too_large: u64,
+    /// Messages that the store could not give back.
+    pub dropped_unreadable: u64,
     /// Messages of shared subscriptions dropped because no member could take them.
     pub dropped_no_member: u64,
     /// Messages dropped because access rules that changed deny them to a client.
@@ -30,6 +32,7 @@ impl Stats {
         self.dropped_queue_full += other.dropped_queue_full;
         self.dropped_expired += other.dropped_expired;
         self.dropped_too_large += other.dropped_too_large;
+        self.dropped_unreadable += other.dropped_unreadable;
         self.dropped_no_member += other.dropped_no_member;
         self.dropped_denied += other.dropped_denied;
         self.refused += other.refused;

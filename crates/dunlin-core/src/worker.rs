@@ -9,7 +9,7 @@ use crate::broker::{Broker, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
 use crate::message::Message;
 use crate::router::Route;
-use crate::session::SessionRef;
+use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
 use crate::time::Time;
 
@@ -30,6 +30,7 @@ pub struct Worker {
     random: u64,
     notices: Vec<Notice>,
     publications: Vec<Publication>,
+    pub(crate) stored_form: StoredForm,
     /// What this worker counted.
     pub stats: Stats,
 }
@@ -76,6 +77,7 @@ impl Worker {
             random: seed,
             notices: Vec::new(),
             publications: Vec::new(),
+            stored_form: None,
             stats: Stats::default(),
         }
     }

@@ -20,6 +20,7 @@ mod copy;
 mod damaged;
 pub mod disk;
 mod frame;
+mod index;
 mod log;
 mod read;
 mod record;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile};
@@ -43,6 +44,16 @@ impl From<WriteError> for io::Error {
         };
         Self::new(kind, error.to_string())
     }
+}
+
+/// Frames that were written to one segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) segment: SegmentName,
+    /// Where in the segment they begin.
+    pub(crate) offset: u64,
+    /// Which of the bytes that were to be written they are.
+    pub(crate) frames: Range<usize>,
 }
 
 /// The segment that is written.
@@ -239,12 +250,13 @@ impl Log {
     }
 
     /// Writes whole frames, the first of which has `first_place`; says how many bytes of them were
-    /// written: all, or with an error those that still fit. Everything before a segment's end is
-    /// synced when a new one begins.
+    /// written: all, or with an error those that still fit. `placed` is told where each piece of them
+    /// lies. Everything before a segment's end is synced when a new one begins.
     pub(crate) fn write(
         &mut self,
         frames: &[u8],
         first_place: u64,
+        placed: &mut dyn FnMut(Piece),
     ) -> (usize, Result<(), WriteError>) {
         let (mut written, mut place) = (0, first_place);
         while let Some(rest) = frames.get(written..)
@@ -262,6 +274,13 @@ impl Log {
             };
             if let Err(error) = self.write_here(part, place) {
                 return (written, Err(error));
+            }
+            if let Some(current) = &self.current {
+                placed(Piece {
+                    segment: current.name,
+                    offset: current.offset - fitting as u64,
+                    frames: written..written + fitting,
+                });
             }
             written += fitting;
             place += frame::count(part);

@@ -39,6 +39,8 @@ pub enum ReadError {
 /// An append that was read.
 #[derive(Debug)]
 pub(crate) struct Append<'a> {
+    /// The segment that it is in.
+    pub(crate) name: SegmentName,
     pub(crate) place: Place,
     /// Of the frame.
     pub(crate) bytes: u64,
@@ -238,6 +240,7 @@ impl Replay<'_> {
                     report.appends += 1;
                     report.records += records.len() as u64;
                     (self.each)(&Append {
+                        name,
                         place: Place {
                             segment: name.number,
                             offset: offset as u64,

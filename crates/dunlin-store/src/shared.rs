@@ -11,6 +11,7 @@ use dunlin_core::storage::{Durability, Position, Record, StorageFault};
 use parking_lot::{Condvar, Mutex};
 
 use crate::frame::{self, FrameHeader};
+use crate::index::indexed;
 use crate::record;
 
 /// What a thread keeps of the memory that it encodes in.
@@ -29,6 +30,8 @@ pub(crate) struct Batch {
     pub(crate) frames: Vec<u8>,
     /// Where in `frames` a rewriting begins or ends.
     pub(crate) marks: VecDeque<Mark>,
+    /// Messages that may be read again: where in `frames` the frame of each begins, and its number.
+    pub(crate) messages: VecDeque<(usize, u64)>,
     /// The last append that is to be synced.
     pub(crate) sync_place: u64,
 }
@@ -169,6 +172,9 @@ impl Shared {
             place,
         };
         let is_rewriting_mark = state.mark(records, place);
+        let messages = records.iter().filter_map(indexed);
+        let messages = messages.map(|sequence| (pending, sequence));
+        state.batch.messages.extend(messages);
         state
             .batch
             .frames
@@ -262,6 +268,7 @@ impl Shared {
     pub(crate) fn take(&self, batch: &mut Batch) {
         batch.frames.clear();
         batch.marks.clear();
+        batch.messages.clear();
         batch.sync_place = 0;
         let mut state = self.state.lock();
         std::mem::swap(&mut state.batch, batch);

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use dunlin_core::message::Message;
 use dunlin_core::storage::{Durability, Position, Record, Storage, StorageFault, Stored};
 use parking_lot::Mutex;
 
 use crate::damaged::DamagedFiles;
 use crate::disk::{Directory, Disk};
+use crate::index::{Index, indexed};
 use crate::log::Log;
 use crate::replay::{self, Append, Contents, ReadError};
 use crate::report::Report;
@@ -72,6 +74,7 @@ pub enum OpenError {
 pub struct Store {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
+    index: Arc<Index>,
     first_place: u64,
     rewrite_bytes_min: u64,
     rewrite_factor: u64,
@@ -137,11 +140,14 @@ impl Store {
         })?;
         let mut damaged_files = DamagedFiles::new(&*disk).map_err(ReadError::Io)?;
         let mut rewriting = LastRewriting::default();
+        let index = Arc::new(Index::new(Arc::clone(&disk)));
         let contents = replay::replay(
             replay::segments(&*disk).map_err(ReadError::Io)?,
             &mut |append| {
                 append.records(&mut |record| {
                     rewriting.see(&record, append);
+                    let message = indexed(&record).map(|it| (it, append.place.offset));
+                    index.add(append.name, message.into_iter());
                     each(record);
                 });
                 rewriting.bytes += append.bytes;
@@ -166,6 +172,7 @@ impl Store {
         let mut log = Log::new(disk, key, settings.segment_bytes, used, next_number);
         if let Some(segment) = rewriting.done_from {
             // A stop came before they were deleted.
+            index.forget_before(segment);
             log.delete_before(segment)
                 .map_err(|error| OpenError::Write(error.into()))?;
         }
@@ -173,6 +180,7 @@ impl Store {
             Arc::clone(&shared),
             Arc::clone(&counters),
             log,
+            Arc::clone(&index),
             settings.segment_bytes,
             settings.retry_delay,
         );
@@ -180,6 +188,7 @@ impl Store {
         let store = Self {
             shared,
             counters,
+            index,
             first_place: contents.last_place,
             rewrite_bytes_min: settings.rewrite_bytes_min,
             rewrite_factor: settings.rewrite_factor,
@@ -256,6 +265,14 @@ impl Storage for Store {
     fn stored(&self, position: Position) -> Result<Option<Stored>, StorageFault> {
         let is_stored = self.shared.is_stored(position)?;
         Ok(is_stored.then(Stored::by_storage))
+    }
+
+    fn has_message(&self, sequence: u64) -> bool {
+        self.index.has(sequence)
+    }
+
+    fn message(&self, sequence: u64) -> Option<Arc<Message>> {
+        self.index.read(sequence)
     }
 }
 

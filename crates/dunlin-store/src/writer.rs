@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::disk::is_out_of_room;
 use crate::frame;
-use crate::log::{Log, WriteError};
+use crate::index::Index;
+use crate::log::{Log, Piece, WriteError};
 use crate::shared::{Batch, Mark, MarkKind, Reserve, Shared, Work};
 use crate::stats::Counters;
 
@@ -30,6 +31,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     log: Log,
+    index: Arc<Index>,
     segment_bytes: u64,
     retry_delay: Duration,
     batch: Batch,
@@ -48,6 +50,7 @@ impl Writer {
         shared: Arc<Shared>,
         counters: Arc<Counters>,
         log: Log,
+        index: Arc<Index>,
         segment_bytes: u64,
         retry_delay: Duration,
     ) -> Self {
@@ -56,6 +59,7 @@ impl Writer {
             shared,
             counters,
             log,
+            index,
             segment_bytes,
             retry_delay,
             batch: Batch::default(),
@@ -220,7 +224,19 @@ impl Writer {
         let Some(frames) = self.batch.frames.get(self.written..end) else {
             return Ok(());
         };
-        let (bytes, result) = self.log.write(frames, self.last_place + 1);
+        let (begin, messages) = (self.written, &mut self.batch.messages);
+        let index = &self.index;
+        let mut placed = |piece: Piece| {
+            let end = begin + piece.frames.end;
+            let of_piece = std::iter::from_fn(|| messages.pop_front_if(|it| it.0 < end));
+            let first = begin + piece.frames.start;
+            let at = |offset: usize| piece.offset + (offset - first) as u64;
+            index.add(
+                piece.segment,
+                of_piece.map(|(offset, sequence)| (sequence, at(offset))),
+            );
+        };
+        let (bytes, result) = self.log.write(frames, self.last_place + 1, &mut placed);
         let written = frames.get(..bytes).unwrap_or(frames);
         self.last_place += frame::count(written);
         self.written += bytes;
@@ -262,6 +278,7 @@ impl Writer {
         let Some(done) = self.rewriting.take_if(is_done) else {
             return Ok(());
         };
+        self.index.forget_before(done.first_segment);
         let deleted = self.log.delete_before(done.first_segment)?;
         let live = self.counters.bytes() - done.begun_at_bytes;
         self.counters.rewrote(live);

@@ -92,6 +92,7 @@ fn session(session: &config::SessionConfig) -> SessionSettings {
         subscriptions_max: session.subscriptions_max,
         in_flight_max: session.in_flight_max,
         outbox_bytes_max: session.outbox_bytes_max,
+        queues_memory_bytes_max: session.queues_memory_bytes_max,
         queue: QueueSettings {
             messages_max: session.queue.messages_max,
             bytes_max: session.queue.bytes_max,
@@ -109,6 +110,7 @@ fn session(session: &config::SessionConfig) -> SessionSettings {
                 .collect(),
             keep_last: session.queue.keep_last.iter().map(rule).collect(),
         },
+        ..SessionSettings::default()
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn open(config: &Config) -> Result<(Arc<dyn Storage>, Opened), StartE
     let StoreConfig::Directory(directory) = &config.store else {
         return Ok((Arc::new(MemoryStorage), Opened::default()));
     };
-    let mut recovery = Recovery::default();
+    let mut recovery = Recovery::within(config.session.queues_memory_bytes_max);
     let started = Instant::now();
     let rewrite_bytes_min = config.durability.rewrite_bytes_min;
     let settings = dunlin_store::Settings {

@@ -160,6 +160,8 @@ fn start(directory: &Path, more: &[&str]) -> Broker {
         "--set",
         "store.rewrite_bytes_min=4194304",
         "--set",
+        "session.queues_memory_bytes_max=100000",
+        "--set",
         "will.grace_period_s=1",
     ];
     args.extend(more);

@@ -197,7 +197,7 @@ impl Broker {
         session: &SessionRef,
         delivery: Delivery,
     ) -> Offered {
-        let (offered, wakes) = session.offer(self, delivery);
+        let (offered, wakes) = session.offer(self, delivery, &mut worker.stored_form);
         if let Some(connection) = wakes {
             worker.notify(Notice::Output(connection));
         }

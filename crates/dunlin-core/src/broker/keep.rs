@@ -86,8 +86,11 @@ impl Broker {
         state.in_flight.set_kept();
         let sent = state.in_flight.iter().filter_map(|sent| sent.delivery());
         for delivery in sent.chain(state.queue.iter()) {
+            let Some(message) = self.with_payload(&delivery.message) else {
+                continue;
+            };
             let message = PublishRecord {
-                message: Some(&delivery.message),
+                message: Some(&message),
                 retains: false,
                 receivers: &[],
                 received: None,

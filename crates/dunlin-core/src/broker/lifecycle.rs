@@ -284,6 +284,11 @@ impl Broker {
                     });
             let mut moving: Vec<_> = sent.collect();
             moving.extend(state.queue.extract(|delivery| may_move(delivery, false)));
+            // While the lock is held: once they are in no queue, a rewriting passes them by.
+            moving.retain_mut(|delivery| {
+                let whole = self.with_payload(&delivery.message);
+                whole.map(|message| delivery.message = message).is_some()
+            });
             state.queue = Default::default();
             state.retained = Vec::new();
             state.received.clear();

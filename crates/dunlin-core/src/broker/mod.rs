@@ -20,8 +20,10 @@ pub use plan::{Committed, Forwarded, Origin, PublishPlan};
 pub use rewrite::{Progress, Rewrite};
 
 use crate::access::Access;
+use crate::message::Message;
 use crate::retained::Retained;
 use crate::router::{Grant, Group, Route, Router};
+use crate::session::payload_memory::PayloadMemory;
 use crate::session::table::SessionTable;
 use crate::session::{Session, SessionRef};
 use crate::settings::Settings;
@@ -53,6 +55,7 @@ pub struct Broker {
     rewritten_before: AtomicU64,
     /// Sessions whose client is away, by when their will or their end is due.
     timers: Mutex<BTreeMap<(Time, u64), Weak<Session>>>,
+    queues_memory: Arc<PayloadMemory>,
 }
 
 impl Broker {
@@ -77,6 +80,7 @@ impl Broker {
             outstandings: Arc::default(),
             rewritten_before: AtomicU64::new(0),
             timers: Mutex::new(BTreeMap::new()),
+            queues_memory: Arc::new(PayloadMemory::new(settings.session.queues_memory_bytes_max)),
             settings,
         }
     }
@@ -93,6 +97,21 @@ impl Broker {
     /// Where it keeps what must outlive the process.
     pub fn storage(&self) -> &dyn Storage {
         self.storage.as_ref()
+    }
+
+    /// What the queues of absent clients may have of the memory.
+    pub(crate) const fn queues_memory(&self) -> &Arc<PayloadMemory> {
+        &self.queues_memory
+    }
+
+    /// A message with its payload, which may have to be read from the store; `None` if that cannot
+    /// give it.
+    pub(crate) fn with_payload(&self, message: &Arc<Message>) -> Option<Arc<Message>> {
+        if message.is_payload_stored() {
+            self.storage.message(message.sequence())
+        } else {
+            Some(Arc::clone(message))
+        }
     }
 
     /// How many sessions there are, connected or not.

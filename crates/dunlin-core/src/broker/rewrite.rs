@@ -197,8 +197,10 @@ impl Broker {
             // Those of a session that is not kept wait for their group again after a stop.
             let receiver = (!session.is_kept()).then(|| of_group(session.number(), delivery));
             let is_new = rewrite.is_to_be_written(message);
-            if is_new || receiver.is_some() {
-                let record = message_record(message, false, receiver.as_slice());
+            if (is_new || receiver.is_some())
+                && let Some(message) = self.with_payload(message)
+            {
+                let record = message_record(&message, false, receiver.as_slice());
                 self.keep(&[Record::Publish(record)])?;
             }
         }

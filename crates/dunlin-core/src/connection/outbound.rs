@@ -116,8 +116,11 @@ impl Connected {
             let is_sent = match &sent.progress {
                 Progress::Published(delivery) => {
                     let identified = Some((packet_id, true));
+                    let delivery = with_payload(context, delivery.clone());
                     let stats = &mut context.worker.stats;
-                    self.send_publish(delivery, identified, context.now, stats, out)
+                    delivery.is_ok_and(|delivery| {
+                        self.send_publish(&delivery, identified, context.now, stats, out)
+                    })
                 }
                 Progress::Released { .. } => {
                     self.send(&Packet::Pubrel(Ack::success(packet_id)), out)
@@ -167,10 +170,13 @@ impl Connected {
         delivery: Delivery,
         out: &mut Output,
     ) {
-        if !self.is_sendable(context, &delivery) {
-            self.note_done(context.broker, &delivery);
-            return;
-        }
+        let delivery = match with_payload(context, delivery) {
+            Ok(delivery) if self.is_sendable(context, &delivery) => delivery,
+            Ok(delivery) | Err(delivery) => {
+                self.note_done(context.broker, &delivery);
+                return;
+            }
+        };
         let stats = &mut context.worker.stats;
         if delivery.qos == QoS::AtMostOnce {
             self.send_publish(&delivery, None, context.now, stats, out);
@@ -508,6 +514,20 @@ impl Connected {
         if self.resend_at.is_some_and(|at| at <= context.now) {
             self.resend_at = None;
             self.resend_from = Some(0);
+        }
+    }
+}
+
+/// The delivery with the payload of its message, or, if the store cannot give that, as it was.
+fn with_payload(context: &mut Occasion<'_>, delivery: Delivery) -> Result<Delivery, Delivery> {
+    if !delivery.message.is_payload_stored() {
+        return Ok(delivery);
+    }
+    match context.broker.with_payload(&delivery.message) {
+        Some(message) => Ok(delivery.with_message(message)),
+        None => {
+            context.worker.stats.dropped_unreadable += 1;
+            Err(delivery)
         }
     }
 }

@@ -17,7 +17,7 @@ use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
 pub use restore::Recovered;
 
 use crate::id::SessionNumber;
-use crate::message::Message;
+use crate::message::{Message, STORED_PAYLOAD_BYTES_MIN};
 use crate::storage::{
     PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
 };
@@ -108,15 +108,46 @@ struct Messages {
     is_rewriting: bool,
     /// Messages that nobody needs so far.
     unclaimed: BTreeSet<u64>,
+    /// Bytes of the messages that are here with their payload.
+    bytes: usize,
+    /// How many that may be; `None` is all. Beyond it payloads stay in the store.
+    bytes_max: Option<usize>,
 }
 
 impl Messages {
-    fn insert(&mut self, message: &Arc<Message>) {
+    /// `is_retained` says that the payload is needed in memory.
+    fn insert(&mut self, message: &Arc<Message>, is_retained: bool) {
         let sequence = message.sequence();
-        let entry = self.by_sequence.entry(sequence);
-        let (_, references) = entry.or_insert_with(|| (Arc::clone(message), 0));
-        if *references == 0 {
+        let size = message.size();
+        let is_beyond = self.bytes_max.is_some_and(|max| self.bytes + size > max);
+        let is_large = message.payload().len() >= STORED_PAYLOAD_BYTES_MIN;
+        let stays_in_store = is_beyond && is_large && !is_retained;
+        let present = self.by_sequence.get_mut(&sequence);
+        match present {
+            Some((present, _)) if !is_retained || !present.is_payload_stored() => {}
+            Some((present, _)) => {
+                *present = Arc::clone(message);
+                self.bytes += size;
+            }
+            None if stays_in_store => {
+                let stored = Arc::new(message.without_payload());
+                self.by_sequence.insert(sequence, (stored, 0));
+            }
+            None => {
+                self.by_sequence.insert(sequence, (Arc::clone(message), 0));
+                self.bytes += size;
+            }
+        }
+        if self.by_sequence.get(&sequence).is_some_and(|it| it.1 == 0) {
             self.unclaimed.insert(sequence);
+        }
+    }
+
+    fn remove(&mut self, sequence: u64) {
+        if let Some((message, _)) = self.by_sequence.remove(&sequence)
+            && !message.is_payload_stored()
+        {
+            self.bytes -= message.size();
         }
     }
 
@@ -145,7 +176,7 @@ impl Messages {
             if self.is_rewriting {
                 self.unclaimed.insert(sequence);
             } else {
-                self.by_sequence.remove(&sequence);
+                self.remove(sequence);
             }
         }
     }
@@ -153,18 +184,38 @@ impl Messages {
     /// Drops a message that no record before this one was about, unless one to come may be.
     fn drop_unclaimed(&mut self, sequence: u64) {
         if !self.is_rewriting && self.unclaimed.remove(&sequence) {
-            self.by_sequence.remove(&sequence);
+            self.remove(sequence);
         }
     }
 
     fn sweep(&mut self) {
         for sequence in std::mem::take(&mut self.unclaimed) {
-            self.by_sequence.remove(&sequence);
+            self.remove(sequence);
         }
     }
 }
 
 impl Recovery {
+    /// Nothing yet. Of messages of more than so many bytes, all together, the payloads stay in the
+    /// store.
+    pub fn within(bytes_max: usize) -> Self {
+        let bytes_max = Some(bytes_max);
+        let messages = Messages {
+            bytes_max,
+            ..Messages::default()
+        };
+        Self {
+            messages,
+            ..Self::default()
+        }
+    }
+
+    /// A message that somebody needs.
+    #[cfg(test)]
+    pub(crate) fn message(&self, sequence: u64) -> Option<&Arc<Message>> {
+        self.messages.get(sequence)
+    }
+
     /// Takes the next record.
     pub fn read(&mut self, record: &Record<'_>) {
         match record {
@@ -378,7 +429,7 @@ impl Recovery {
         };
         let sequence = message.sequence();
         self.next_sequence = self.next_sequence.max(sequence + 1);
-        self.messages.insert(message);
+        self.messages.insert(message, publish.retains);
         if publish.retains {
             self.retain(message);
         }

@@ -79,7 +79,9 @@ impl Broker {
             let present = filter.and_then(|filter| self.group(filter));
             match (present, recovery.messages.get(sequence)) {
                 (Some(group), Some(message)) if !message.is_expired(context.now) => {
-                    self.give_to_group(context.worker, message, &group, true);
+                    if let Some(message) = self.with_payload(message) {
+                        self.give_to_group(context.worker, &message, &group, true);
+                    }
                 }
                 _ => self.note_nobody(&group, sequence),
             }
@@ -194,7 +196,7 @@ impl Broker {
         }
         // Of those of QoS 1 nobody knows which were sent.
         let window = usize::try_from(kept.window).unwrap_or(usize::MAX);
-        let settings = &self.settings().session.queue;
+        let mut stored = None;
         for (&sequence, entry) in &kept.queue {
             let Some(delivery) = self.delivery(sequence, entry, messages) else {
                 continue;
@@ -203,7 +205,7 @@ impl Broker {
             if may_be_sent && entry.qos == QoS::AtLeastOnce {
                 state.in_flight.push(delivery);
             } else {
-                state.queue.push(delivery, settings);
+                state.enqueue(self, delivery, &mut stored);
             }
         }
         self.note_discarded(session, state);

@@ -61,6 +61,11 @@ impl Delivery {
         Self { is_kept, ..self }
     }
 
+    /// The same delivery of another form of its message.
+    pub(crate) fn with_message(self, message: Arc<Message>) -> Self {
+        Self { message, ..self }
+    }
+
     /// The identifiers as a slice.
     pub(crate) fn identifiers(&self) -> &[NonZeroU32] {
         match &self.several {

@@ -2,6 +2,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod in_flight;
+pub(crate) mod payload_memory;
 pub(crate) mod queue;
 pub(crate) mod received;
 pub(crate) mod retained_cursor;
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::broker::Broker;
 use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
+use crate::message::Message;
 use crate::router::{Member, Subscriber};
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::InFlightList;
@@ -207,6 +209,7 @@ impl Session {
         &self,
         broker: &Broker,
         delivery: Delivery,
+        stored: &mut StoredForm,
     ) -> (Offered, Option<ConnectionId>) {
         let settings = &broker.settings().session.queue;
         let mut state = self.state.lock();
@@ -219,7 +222,7 @@ impl Session {
             }
             return (Offered::NotKept, None);
         }
-        let enqueued = state.queue.push(delivery, settings);
+        let enqueued = state.enqueue(broker, delivery, stored);
         broker.note_discarded(self, &mut state);
         let wakes = if state.is_woken {
             None
@@ -232,7 +235,45 @@ impl Session {
     }
 }
 
+/// The last message that was queued without its payload: many sessions may be away that get it.
+pub(crate) type StoredForm = Option<Arc<Message>>;
+
 impl SessionState {
+    /// Puts a message into the queue. While the client is away, and others that are away have all the
+    /// memory that there is for that, its payload stays in the store.
+    pub(crate) fn enqueue(
+        &mut self,
+        broker: &Broker,
+        mut delivery: Delivery,
+        stored: &mut StoredForm,
+    ) -> Enqueued {
+        let settings = &broker.settings().session;
+        let payload_bytes = delivery.message.payload().len();
+        let is_meant = self.connection.is_none()
+            && delivery.is_kept
+            && payload_bytes >= settings.stored_payload_bytes_min;
+        if !is_meant {
+            return self.queue.push(delivery, &settings.queue);
+        }
+        let memory = broker.queues_memory();
+        let sequence = delivery.message.sequence();
+        let size = delivery.message.size();
+        if !memory.has_room(size) && broker.storage().has_message(sequence) {
+            if stored.as_ref().is_none_or(|it| it.sequence() != sequence) {
+                *stored = Some(Arc::new(delivery.message.without_payload()));
+            }
+            if let Some(stored) = stored {
+                delivery.message = Arc::clone(stored);
+            }
+            return self.queue.push(delivery, &settings.queue);
+        }
+        let enqueued = self.queue.push(delivery, &settings.queue);
+        if matches!(enqueued, Enqueued::Kept | Enqueued::KeptDropping(_)) {
+            self.queue.take_memory(memory, size);
+        }
+        enqueued
+    }
+
     /// Whether it goes on when its connection ends.
     pub(crate) fn is_persistent(&self) -> bool {
         self.expiry_interval != Some(Duration::ZERO)

@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use dunlin_codec::QoS;
 
 use crate::session::delivery::Delivery;
+use crate::session::payload_memory::{PayloadMemory, Share};
 use crate::settings::{QueuePolicy, QueueSettings};
 use crate::time::Time;
 
@@ -36,6 +38,9 @@ pub(crate) struct Queue {
     at_most_once: usize,
     /// Messages that were dropped and that the store still knows, by their sequence number.
     discarded: Vec<u64>,
+    /// What messages that came while the client was away have of the memory for such; boxed, since
+    /// few sessions have any.
+    share: Option<Box<Share>>,
 }
 
 impl Queue {
@@ -60,6 +65,13 @@ impl Queue {
         let is_qos_0 = |queued: &&Delivery| queued.qos == QoS::AtMostOnce;
         assert_eq!(all().filter(is_qos_0).count(), self.at_most_once);
         self.bytes
+    }
+
+    /// How many of its messages have their payload in the store alone.
+    #[cfg(test)]
+    pub(crate) fn stored_payloads(&self) -> usize {
+        let is_stored = |queued: &&Delivery| queued.message.is_payload_stored();
+        self.iter().filter(is_stored).count()
     }
 
     /// Puts a message at the end, within the bounds of `settings`.
@@ -108,6 +120,12 @@ impl Queue {
             0 => Enqueued::Kept,
             count => Enqueued::KeptDropping(count),
         }
+    }
+
+    /// Notes that a message that was just put into it takes of the memory for absent clients.
+    pub(crate) fn take_memory(&mut self, all: &Arc<PayloadMemory>, bytes: usize) {
+        let share = self.share.get_or_insert_with(|| Box::new(Share::of(all)));
+        share.take(bytes);
     }
 
     /// The next message, which leaves the queue.
@@ -189,6 +207,11 @@ impl Queue {
         self.len -= 1;
         self.bytes -= delivery.message.size();
         self.at_most_once -= usize::from(delivery.qos == QoS::AtMostOnce);
+        if let Some(share) = &mut self.share
+            && !delivery.message.is_payload_stored()
+        {
+            share.give_back(delivery.message.size());
+        }
     }
 
     /// An idle session holds no memory for its queue; a busy one keeps what it needs again soon.
@@ -198,6 +221,7 @@ impl Queue {
             self.usual = VecDeque::new();
         }
         self.prior.clear();
+        self.share = None;
     }
 
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Delivery> {

@@ -10,17 +10,19 @@
 mod record;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use record::{
     PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
 };
 
 use crate::broker::PublishPlan;
+use crate::message::Message;
 
 /// Where records are appended, and when they are durable.
 ///
 /// It is called with the lock of a session held, so that the records of a session lie in the order of
-/// its changes: it neither waits for a disk nor calls back.
+/// its changes: it does not call back, and waits for no disk but to read a message.
 pub trait Storage: Send + Sync {
     /// Whether records are kept at all. One that keeps none is given none.
     fn is_durable(&self) -> bool;
@@ -40,6 +42,14 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// [`StorageFault`] once it cannot become durable any more.
     fn stored(&self, position: Position) -> Result<Option<Stored>, StorageFault>;
+
+    /// Whether [`Storage::message`] can give the message of this publish, for as long as somebody
+    /// needs it. Not every one that can be read has to be known: payloads of fewer than
+    /// [`STORED_PAYLOAD_BYTES_MIN`](crate::message::STORED_PAYLOAD_BYTES_MIN) bytes are not asked for.
+    fn has_message(&self, sequence: u64) -> bool;
+
+    /// The message of a publish as it was appended; `None` if it cannot be read.
+    fn message(&self, sequence: u64) -> Option<Arc<Message>>;
 }
 
 /// What an acknowledgement says of a message that must be kept (product section "Durability").
@@ -127,5 +137,13 @@ impl Storage for MemoryStorage {
 
     fn stored(&self, _: Position) -> Result<Option<Stored>, StorageFault> {
         Ok(Some(Stored::by_storage()))
+    }
+
+    fn has_message(&self, _: u64) -> bool {
+        false
+    }
+
+    fn message(&self, _: u64) -> Option<Arc<Message>> {
+        None
     }
 }

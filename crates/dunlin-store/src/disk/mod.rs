@@ -67,7 +67,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// A file.
-pub trait DiskFile: Send {
+pub trait DiskFile: Send + Sync {
     /// Its length in bytes.
     ///
     /// # Errors

@@ -93,6 +93,14 @@ impl DecodedReceiver<'_> {
 }
 
 impl Decoded<'_> {
+    /// The message of a publish.
+    pub(crate) const fn message(&self) -> Option<&Arc<Message>> {
+        match self {
+            Self::Publish(publish) => publish.message.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Gives the record to `each`.
     pub(crate) fn give(&self, each: &mut dyn FnMut(Record<'_>)) {
         match self {

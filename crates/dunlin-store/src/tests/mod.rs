@@ -3,6 +3,7 @@ mod copies;
 mod crash;
 mod damage;
 mod full;
+mod messages;
 mod samples;
 mod workload;
 

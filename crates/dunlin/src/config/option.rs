@@ -779,6 +779,18 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "session.queues_memory_bytes_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1 << 40,
+        },
+        default: "268435456",
+        unit: "bytes",
+        doc: "How much memory the messages for clients that are away take, all queues together; the \
+              payloads of the others are read from the store, if there is one, when their turn comes.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "session.queue_policy",
         kind: Kind::Word(QueuePolicy::WORDS),
         default: "\"drop-oldest\"",

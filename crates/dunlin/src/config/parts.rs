@@ -264,6 +264,8 @@ pub struct SessionConfig {
     pub in_flight_max: u16,
     /// Bytes that wait for the socket of a connected client.
     pub outbox_bytes_max: usize,
+    /// Of messages for absent clients, all queues together, what is in memory.
+    pub queues_memory_bytes_max: usize,
     /// The queue of a session.
     pub queue: QueueConfig,
 }
@@ -316,6 +318,7 @@ impl SessionConfig {
             subscriptions_max: take(settings, "session.subscriptions_max"),
             in_flight_max: take(settings, "session.in_flight_max"),
             outbox_bytes_max: take(settings, "session.outbox_bytes_max"),
+            queues_memory_bytes_max: take(settings, "session.queues_memory_bytes_max"),
             queue: QueueConfig {
                 messages_max: take(settings, "session.queue_messages_max"),
                 bytes_max: take(settings, "session.queue_bytes_max"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::message::Message;
 use crate::recovery::Recovery;
 use crate::storage::{Durability, Position, Record, Storage, StorageFault, Stored};
 
@@ -18,6 +19,8 @@ pub(crate) enum Commits {
     Full,
     /// The store takes none, and never will.
     Failing,
+    /// They are durable at once, and messages cannot be read while the broker runs.
+    Unreadable,
 }
 
 /// A store that reads its own records, as a broker would after a stop.
@@ -116,5 +119,17 @@ impl Storage for TestLog {
         let log = self.0.lock();
         let is_stored = position.durability == Durability::Memory || position.place <= log.stored;
         Ok(is_stored.then(Stored::by_storage))
+    }
+
+    fn has_message(&self, sequence: u64) -> bool {
+        self.message(sequence).is_some()
+    }
+
+    fn message(&self, sequence: u64) -> Option<Arc<Message>> {
+        let log = self.0.lock();
+        if log.commits == Some(Commits::Unreadable) {
+            return None;
+        }
+        log.read.message(sequence).map(Arc::clone)
     }
 }

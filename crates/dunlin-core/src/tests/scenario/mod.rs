@@ -144,9 +144,9 @@ scripts! {
         dropped_stays_dropped durable_group_survives
         ended_stays_ended expiry_while_stopped full_store in_flight_survives
         no_room_for_a_session
-        nothing_before_it_is_safe received_survives retained_page_survives retained_survive
+        nothing_before_it_is_safe payloads_stay_in_the_store received_survives retained_page_survives retained_survive
         published_while_rewritten repeated_stays_in_order rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
-        taken_over_into_a_lasting_session takeover_wills will_after_a_stop will_delay_goes_on
+        taken_over_into_a_lasting_session takeover_wills unreadable_payload will_after_a_stop will_delay_goes_on
         will_of_qos_0_once will_was_due_first
     }
     subscribe {

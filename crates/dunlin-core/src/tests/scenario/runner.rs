@@ -23,15 +23,26 @@ pub(super) fn run(text: &str) -> Result<()> {
         .ok_or("1: no line says which versions it is for")?;
     for name in versions.split_whitespace() {
         let version = version(name).ok_or_else(|| format!("1: no version {name}"))?;
-        run_in(text, version).map_err(|failure| format!("{failure} [{name}]"))?;
+        let usual = Settings::default();
+        run_in(text, version, usual).map_err(|failure| format!("{failure} [{name}]"))?;
+        // Nothing changes where payloads of absent clients are never kept in memory.
+        run_in(text, version, without_memory())
+            .map_err(|failure| format!("{failure} [{name}, payloads in the store]"))?;
     }
     Ok(())
 }
 
-fn run_in(text: &str, version: ProtocolVersion) -> Result<()> {
+fn without_memory() -> Settings {
+    let mut settings = Settings::default();
+    settings.session.queues_memory_bytes_max = 0;
+    settings.session.stored_payload_bytes_min = 1;
+    settings
+}
+
+fn run_in(text: &str, version: ProtocolVersion, settings: Settings) -> Result<()> {
     let mut runner = Runner {
         version,
-        settings: Settings::default(),
+        settings,
         has_store: false,
         world: None,
         peers: BTreeMap::new(),
@@ -241,6 +252,7 @@ impl Runner {
             "held" => world.set_commits(Commits::Held),
             "full" => world.set_commits(Commits::Full),
             "failing" => world.set_commits(Commits::Failing),
+            "unreadable" => world.set_commits(Commits::Unreadable),
             "at-once" => world.set_commits(Commits::AtOnce),
             "released" => world.release_commits(),
             "released backwards" => world.release_commits_backwards(),
@@ -263,7 +275,17 @@ impl Runner {
             "dropped_too_large" => stats.dropped_too_large,
             "dropped_no_member" => stats.dropped_no_member,
             "dropped_denied" => stats.dropped_denied,
+            "dropped_unreadable" => stats.dropped_unreadable,
             "refused" => stats.refused,
+            "stored_payloads" => {
+                let sessions = world.broker.sessions.all();
+                let queues = sessions.iter();
+                count(
+                    queues
+                        .map(|session| session.lock().queue.stored_payloads())
+                        .sum(),
+                )
+            }
             _ => return Err(format!("no figure {name}")),
         };
         if figure.to_string() == expected {

@@ -37,6 +37,8 @@ pub(crate) fn set(settings: &mut Settings, path: &str, value: &str) -> Result<()
         "session.subscriptions_max" => session.subscriptions_max = number(value)?,
         "session.in_flight_max" => session.in_flight_max = number(value)?,
         "session.outbox_bytes_max" => session.outbox_bytes_max = number(value)?,
+        "session.queues_memory_bytes_max" => session.queues_memory_bytes_max = number(value)?,
+        "session.stored_payload_bytes_min" => session.stored_payload_bytes_min = number(value)?,
         "session.queue.messages_max" => session.queue.messages_max = number(value)?,
         "session.queue.bytes_max" => session.queue.bytes_max = number(value)?,
         "session.queue.policy" => {
