@@ -232,15 +232,22 @@ proptest! {
     ) {
         let filled = Filled::new();
         let disk = filled.disk.after_kill();
-        let mut lost = BTreeSet::new();
         for (file, offset, new) in damages {
             let file = file.get(&filled.files);
             let mut bytes = disk.read(file).unwrap();
             let offset = offset.index(bytes.len());
             let end = bytes.len().min(offset + new.len());
             bytes[offset..end].copy_from_slice(&new[..end - offset]);
-            lost.extend(filled.hit(file, &(offset..end)));
             disk.replace(file, bytes);
+        }
+        // A byte that was written over by its like is not damaged.
+        let mut lost = BTreeSet::new();
+        for file in &filled.files {
+            let (before, after) = (filled.disk.read(file).unwrap(), disk.read(file).unwrap());
+            let bytes = before.iter().zip(&after).enumerate();
+            for (offset, _) in bytes.filter(|(_, (before, after))| before != after) {
+                lost.extend(filled.hit(file, &(offset..offset + 1)));
+            }
         }
         filled.opened_without(&disk, &lost);
     }
