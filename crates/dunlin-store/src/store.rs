@@ -14,7 +14,7 @@ use crate::damaged::DamagedFiles;
 use crate::disk::{Directory, Disk};
 use crate::index::{Index, indexed};
 use crate::log::Log;
-use crate::replay::{self, Append, Contents, ReadError};
+use crate::replay::{self, Append, ReadError, ReadSegment};
 use crate::report::Report;
 use crate::shared::Shared;
 use crate::stats::{Counters, Stats};
@@ -154,7 +154,8 @@ impl Store {
             },
             &mut |damage, bytes| damaged_files.keep(damage, bytes),
         )?;
-        let contents = clean_up(&*disk, contents);
+        clean_up(&*disk, &contents.segments);
+        make_safe(&*disk, &contents.segments).map_err(OpenError::Write)?;
         let (key, next_number) = match contents.segments.last() {
             Some(last) => (last.name.key, last.name.number + 1),
             None => (disk.random().map_err(OpenError::Write)?, 1),
@@ -294,8 +295,8 @@ impl Stepper {
 }
 
 /// Gives back what files have and do not need. A disk that refuses that is no reason not to start.
-fn clean_up(disk: &dyn Disk, contents: Contents) -> Contents {
-    for segment in &contents.segments {
+fn clean_up(disk: &dyn Disk, segments: &[ReadSegment]) {
+    for segment in segments {
         let name = segment.name.to_string();
         let result = if segment.used == 0 {
             disk.remove(&name)
@@ -308,7 +309,16 @@ fn clean_up(disk: &dyn Disk, contents: Contents) -> Contents {
             tracing::warn!("cannot cut {name} to what it holds: {error}");
         }
     }
-    contents
+}
+
+/// Syncs what was read, before anyone is told of it: of what was written last before a stop, the
+/// operating system may have given back what is in its memory only. All segments before the last were
+/// synced when the next one began.
+fn make_safe(disk: &dyn Disk, segments: &[ReadSegment]) -> io::Result<()> {
+    match segments.iter().rfind(|segment| segment.used > 0) {
+        Some(last) => disk.open(&last.name.to_string())?.sync_data(),
+        None => Ok(()),
+    }
 }
 
 /// The last rewriting that a log holds.

@@ -3,6 +3,8 @@
 //! What a packet promises is written with [`Broker::keep`], and the packet waits for it. What can be
 //! done again after a stop without breaking a promise is written with [`Broker::note`].
 
+use std::time::Duration;
+
 use dunlin_codec::{PacketIdentifier, QoS};
 
 use crate::broker::Broker;
@@ -65,18 +67,24 @@ impl Broker {
         self.keep(&[Record::Freed { session, packet_id }])
     }
 
-    /// What a session is besides its subscriptions and messages.
+    /// What a session is besides its subscriptions and messages. One that ended with the process
+    /// before this one, and of which only the will is left, is written as it was then: it is to be the
+    /// same after the next stop.
     pub(crate) fn head<'a>(session: &'a Session, state: &'a SessionState) -> SessionRecord<'a> {
+        let is_ghost = state.is_ghost;
         SessionRecord {
             session: session.number(),
             client_id: session.client_id().as_str(),
             is_whole: false,
-            is_connected: state.connection.is_some(),
-            expiry_interval: state.expiry_interval,
-            disconnected_at: state.disconnected_at,
+            is_connected: is_ghost || state.connection.is_some(),
+            expiry_interval: match is_ghost {
+                true => Some(Duration::ZERO),
+                false => state.expiry_interval,
+            },
+            disconnected_at: state.disconnected_at.filter(|_| !is_ghost),
             window: u32::try_from(session.window()).unwrap_or(u32::MAX),
             will: state.will.as_deref().map(|will| will.record()),
-            will_due: state.will_due,
+            will_due: state.will_due.filter(|_| !is_ghost),
         }
     }
 

@@ -70,7 +70,8 @@ impl Broker {
         context: &mut Occasion<'_>,
         attaching: &mut Attaching,
     ) -> Result<Attachment, NotAttached> {
-        let mut position = None;
+        let awaited = self.await_end(&attaching.client_id);
+        let mut position = awaited.map_err(NotAttached::Storage)?;
         let mut found = self.sessions.get(attaching.client_id.as_str());
         loop {
             if let Some(session) = found.take() {
@@ -263,7 +264,7 @@ impl Broker {
         context: &mut Occasion<'_>,
         session: &SessionRef,
     ) -> Result<Option<Position>, StorageFault> {
-        let (subscriptions, moving, will, connection, position) = {
+        let (subscriptions, moving, will, connection, written) = {
             let mut state = session.lock();
             if state.is_ended {
                 return Ok(None);
@@ -296,17 +297,18 @@ impl Broker {
             let subscriptions = std::mem::take(&mut state.subscriptions);
             let will = state.will.take();
             let will = will.map(|will| self.owed(session, &state, will));
-            let position = if state.is_recorded {
+            let written = state.is_recorded.then(|| {
                 let ended = Record::Ended {
                     session: session.number(),
                 };
                 let owed = will.as_ref().and_then(OwedWill::record);
-                self.keep(&[owed.as_slice(), &[ended]].concat()).map(Some)
-            } else {
-                Ok(None)
-            };
-            (subscriptions, moving, will, connection, position)
+                self.keep(&[owed.as_slice(), &[ended]].concat())
+            });
+            (subscriptions, moving, will, connection, written)
         };
+        if let Some(written) = written {
+            self.note_end(session.client_id(), session.number(), written);
+        }
         self.sessions.remove(session);
         for filter in subscriptions.filters() {
             if let Ok(filter) = TopicFilter::parse(filter) {
@@ -321,7 +323,7 @@ impl Broker {
             self.publish_will(context, will);
         }
         self.give_to_others(context.worker, moving);
-        position
+        written.transpose()
     }
 
     /// A will that is to be published, with what the store has to be told of it.

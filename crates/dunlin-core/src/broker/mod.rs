@@ -1,6 +1,7 @@
 //! What all connections share: sessions, subscriptions, retained messages.
 
 mod apply;
+mod ends;
 mod keep;
 mod lifecycle;
 mod plan;
@@ -30,6 +31,7 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::time::Time;
 
+use ends::Ends;
 pub(crate) use keep::given;
 pub(crate) use lifecycle::{Attaching, Ending, NotAttached, OwedWill};
 pub(crate) use rewrite::Outstanding;
@@ -56,6 +58,7 @@ pub struct Broker {
     /// Sessions whose client is away, by when their will or their end is due.
     timers: Mutex<BTreeMap<(Time, u64), Weak<Session>>>,
     queues_memory: Arc<PayloadMemory>,
+    ends: Mutex<Ends>,
 }
 
 impl Broker {
@@ -81,6 +84,7 @@ impl Broker {
             rewritten_before: AtomicU64::new(0),
             timers: Mutex::new(BTreeMap::new()),
             queues_memory: Arc::new(PayloadMemory::new(settings.session.queues_memory_bytes_max)),
+            ends: Mutex::default(),
             settings,
         }
     }

@@ -81,8 +81,11 @@ impl Connected {
             }
             Acknowledgement::Pubrec(packet_id) => {
                 let may_fail = self.version.is_v5();
-                let session = &self.session;
-                Some(Exchange::begin(session, connection, packet_id, may_fail))
+                let begun = Exchange::begin(&self.session, connection, packet_id, may_fail);
+                let Some(exchange) = begun else {
+                    return Ok(Outcome::Continue);
+                };
+                Some(exchange)
             }
         };
         Ok(Outcome::Publish(PublishRequest {

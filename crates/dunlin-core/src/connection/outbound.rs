@@ -170,7 +170,7 @@ impl Connected {
         delivery: Delivery,
         out: &mut Output,
     ) {
-        let delivery = match with_payload(context, delivery) {
+        let mut delivery = match with_payload(context, delivery) {
             Ok(delivery) if self.is_sendable(context, &delivery) => delivery,
             Ok(delivery) | Err(delivery) => {
                 self.note_done(context.broker, &delivery);
@@ -178,16 +178,28 @@ impl Connected {
             }
         };
         let stats = &mut context.worker.stats;
+        let session = self.session.number();
+        // Also not after a stop: QoS 0 is never sent twice, and what a member of a shared subscription
+        // was sent with QoS 2 goes to no other, even if the member's session is over [MQTT-4.8.2-5].
+        let is_sent_once = match delivery.qos {
+            QoS::AtMostOnce => true,
+            QoS::AtLeastOnce => false,
+            QoS::ExactlyOnce => !self.session.is_kept(),
+        };
+        if delivery.is_kept && is_sent_once {
+            let sequence = delivery.message.sequence();
+            let done = Record::Done { session, sequence };
+            out.hold_for(context.broker.keep(&[done]));
+            delivery.is_kept = false;
+        }
         if delivery.qos == QoS::AtMostOnce {
             self.send_publish(&delivery, None, context.now, stats, out);
-            self.note_done(context.broker, &delivery);
             return;
         }
-        let session = self.session.number();
         if let Some(sent) = state.in_flight.push(delivery)
             && let Some(delivery) = sent.delivery()
         {
-            if delivery.is_kept && delivery.qos == QoS::ExactlyOnce && self.session.is_kept() {
+            if delivery.is_kept && delivery.qos == QoS::ExactlyOnce {
                 // With another identifier after a stop the client would take it for another message.
                 let record = Record::Sent {
                     session,

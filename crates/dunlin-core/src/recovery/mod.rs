@@ -393,6 +393,10 @@ impl Recovery {
         let Some(kept) = self.sessions.get_mut(&subscribed.session.as_u64()) else {
             return;
         };
+        if let Some(as_of) = subscribed.retained_as_of {
+            // What is published from now on is none of those messages.
+            self.next_sequence = self.next_sequence.max(as_of + 1);
+        }
         let subscription = KeptSubscription {
             options: subscribed.options,
             identifier: subscribed.identifier,

@@ -168,21 +168,25 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Notes the message in the session; the caller saw that it is a new one.
+    /// Notes the message in the session; the caller saw that it is a new one. `None` if another
+    /// connection has the session by now: its client repeats the message there, and that is the first
+    /// that the session sees of it.
     pub(crate) fn begin(
         session: &SessionRef,
         connection: ConnectionId,
         packet_id: PacketIdentifier,
         may_fail: bool,
-    ) -> Self {
-        session.lock().received.set(packet_id, Stage::Pending);
-        Self {
+    ) -> Option<Self> {
+        let mut state = session.lock_for(connection)?;
+        state.received.set(packet_id, Stage::Pending);
+        drop(state);
+        Some(Self {
             session: Some(SessionRef::clone(session)),
             connection,
             packet_id,
             may_fail,
             is_kept: session.is_kept(),
-        }
+        })
     }
 
     /// What the store has to know until PUBREL.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::settings;
+use dunlin_core::storage::Durability;
+
 use super::workload::{Dice, Workload};
+use super::{append, open, settings};
 use crate::disk::{Call, Fault, SimulatedDisk};
 use crate::{OpenError, Store};
 
@@ -32,6 +34,27 @@ fn a_power_cut_between_two_commits_loses_nothing_that_was_promised() {
         workload.steps(Dice(!seed).below(400));
         workload.check(&workload.disk.after_power_cut(seed), true);
         workload.check(&workload.disk.after_kill(), false);
+    }
+}
+
+/// Who starts acts on what it reads, even if the process before it did not live to sync it.
+#[test]
+fn what_a_start_read_is_there_after_a_power_cut() {
+    // With one of these sizes the append fills its segment to the last byte.
+    for payload_bytes in 3_800..4_096 {
+        let disk = SimulatedDisk::new(1);
+        let mut first = open(&disk);
+        append(&first.store, 1, payload_bytes, Durability::Os).unwrap();
+        first.stepper.commit();
+
+        let disk = disk.after_kill();
+        let second = open(&disk);
+        assert_eq!(second.sequences, [1], "{payload_bytes} bytes");
+
+        for seed in 0..4 {
+            let third = open(&disk.after_power_cut(seed));
+            assert_eq!(third.sequences, [1], "{payload_bytes} bytes, seed {seed}");
+        }
     }
 }
 

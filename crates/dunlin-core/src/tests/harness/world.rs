@@ -47,6 +47,8 @@ pub(crate) struct Peer {
     wire: Vec<u8>,
     /// Whether the client reads nothing.
     is_stalled: bool,
+    /// Whether it hears no news of other connections.
+    is_lagging: bool,
     is_closed: bool,
 }
 
@@ -125,6 +127,8 @@ pub(crate) struct World {
     workers: [Worker; 2],
     peers: BTreeMap<ConnectionId, Peer>,
     pending: VecDeque<Pending>,
+    /// News for connections that lag.
+    late: Vec<Notice>,
     opened: u64,
 }
 
@@ -154,6 +158,7 @@ impl World {
             workers: [Worker::new(seed), Worker::new(!seed)],
             peers: BTreeMap::new(),
             pending: VecDeque::new(),
+            late: Vec::new(),
             opened: 0,
         }
     }
@@ -171,6 +176,7 @@ impl World {
             out: Output::default(),
             wire: Vec::new(),
             is_stalled: false,
+            is_lagging: false,
             is_closed: false,
         };
         self.peers.insert(id, peer);
@@ -347,6 +353,15 @@ impl World {
         self.settle(id);
     }
 
+    /// Whether the worker of a connection is busy, so that news of others comes late.
+    pub(crate) fn set_lagging(&mut self, id: ConnectionId, is_lagging: bool) {
+        self.peer(id).is_lagging = is_lagging;
+        for notice in std::mem::take(&mut self.late) {
+            self.pass_on(notice);
+        }
+        self.settle_news();
+    }
+
     fn publish(&mut self, id: ConnectionId, request: PublishRequest) {
         let peer = self.peers.get_mut(&id).expect("a connection that exists");
         let worker = &mut self.workers[peer.worker];
@@ -484,6 +499,7 @@ impl World {
             peer.input.clear();
         }
         self.pending.clear();
+        self.late.clear();
         self.workers = [Worker::new(self.seed), Worker::new(!self.seed)];
         self.broker = broker(&self.settings, self.seed, &self.access, &self.log);
         let mut context = Occasion {
@@ -545,6 +561,10 @@ impl World {
     }
 
     fn pass_on(&mut self, notice: Notice) {
+        let (Notice::Output(id) | Notice::TakenOver(id)) = notice;
+        if self.peers.get(&id).is_some_and(|peer| peer.is_lagging) {
+            return self.late.push(notice);
+        }
         match notice {
             Notice::Output(id) => self.flush(id),
             Notice::TakenOver(id) => {

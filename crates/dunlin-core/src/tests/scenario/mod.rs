@@ -24,6 +24,7 @@
 //! | `A\|B< PUBLISH …` | A or B gets this |
 //! | `A! closed text`, `A! open` | the broker closed the connection (its reason holds the text), or not |
 //! | `A: opens`, `lost`, `stalls`, `reads`, `ended CODE` | its network connection, or what the broker does to it |
+//! | `A: lags`, `A: catches up` | its worker is busy: it hears late that others took its session or sent it something |
 //! | `+1500ms`, `+5s`, `+2h`, `+7d` | time passes, and what becomes due in it happens |
 //! | `late 5s` | time passes, and no timer looks at what becomes due until the next time |
 //! | `? sessions 2` | a figure of the broker |
@@ -129,24 +130,25 @@ scripts! {
     session {
         clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
         ends_with_its_connection expires expires_3x expiry_in_disconnect kept
-        publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
+        publish_behind_a_takeover publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
         versions_share_a_session
     }
     shared {
         access dollar_topics durable_group durable_group_takes_back filters full_and_away
         hash_client hash_topic last_member_ends least_in_flight made_anew member_ends_its_session
         negative_acknowledgement no_local no_retained one_member_each own_qos
-        qos_2_ends_with_the_session qos_2_is_completed queue_takes_turns share_picks_at_random
+        qos_2_ends_with_the_session qos_2_is_completed qos_2_stays_with_its_member queue_takes_turns share_picks_at_random
         strategies subscribing_again
     }
     store {
         clean_session_needs_no_store clean_start_is_not_stored clock_ahead clock_set_back
-        dropped_stays_dropped durable_group_survives
-        ended_stays_ended expiry_while_stopped full_store in_flight_survives
-        no_room_for_a_session
-        nothing_before_it_is_safe payloads_stay_in_the_store received_survives retained_page_survives retained_survive
-        published_while_rewritten repeated_stays_in_order rewritten sent_and_gone sent_after_it_is_safe session_survives shared_moves shared_survives
-        taken_over_into_a_lasting_session takeover_wills unreadable_payload will_after_a_stop will_delay_goes_on
+        dropped_stays_dropped durable_group_survives ended_before_it_is_safe ended_stays_ended
+        expiry_while_stopped full_store in_flight_survives no_room_for_a_session
+        nothing_before_it_is_safe payloads_stay_in_the_store published_while_rewritten qos_0_once
+        received_survives repeated_stays_in_order retained_before_the_stop retained_page_survives
+        retained_survive rewritten sent_after_it_is_safe sent_and_gone session_survives
+        shared_moves shared_survives taken_over_into_a_lasting_session takeover_wills
+        unreadable_payload will_after_a_stop will_alone_is_rewritten will_delay_goes_on
         will_of_qos_0_once will_was_due_first
     }
     subscribe {

@@ -523,6 +523,8 @@ impl Runner {
             }
             ("stalls", "") => self.world().set_stalled(id, true),
             ("reads", "") => self.world().set_stalled(id, false),
+            ("lags", "") => self.world().set_lagging(id, true),
+            ("catches", "up") => self.world().set_lagging(id, false),
             ("ended", code) => {
                 let code = reason_code(code)?;
                 self.world().end(id, code);
