@@ -15,7 +15,7 @@ struct Edges {
     dev: &'static [&'static str],
 }
 
-const EDGES: [Edges; 8] = [
+const EDGES: [Edges; 9] = [
     Edges {
         manifest: "crates/dunlin-codec/Cargo.toml",
         normal: &["bytes", "thiserror"],
@@ -95,6 +95,18 @@ const EDGES: [Edges; 8] = [
             "x509-cert",
         ],
         dev: &["dunlin-client", "rcgen", "tempfile"],
+    },
+    Edges {
+        manifest: "crates/dunlin-sim/Cargo.toml",
+        normal: &[
+            "dunlin-codec",
+            "dunlin-core",
+            "dunlin-store",
+            "anyhow",
+            "clap",
+            "parking_lot",
+        ],
+        dev: &[],
     },
     Edges {
         manifest: "crates/dunlin-cli/Cargo.toml",
