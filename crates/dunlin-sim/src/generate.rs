@@ -20,7 +20,11 @@ const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 /// The schedule that a seed determines.
 pub fn schedule(seed: u64) -> Schedule {
     let mut random = Random::of(seed, 1);
-    let setup = setup(&mut random);
+    let mut setup = setup(&mut random);
+    // Of a sequence of its own: one more choice changes no other.
+    let memory = Random::of(seed, 2).one_of(&[0, 1_000, 1 << 28]);
+    setup.settings.session.queues_memory_bytes_max = memory;
+    setup.store.memory_bytes_max = memory;
     let mut mix = Mix::new(&mut random);
     let mut at_ms = FIRST_STEP_MS;
     let count = random.between(10, 70);
@@ -76,6 +80,7 @@ fn setup(random: &mut Random) -> Setup {
         store: StoreSetup {
             segment_bytes: random.one_of(&[512, 2_048, 16_384]),
             rewrite_bytes_min: random.one_of(&[1_024, 4_096, 65_536]),
+            memory_bytes_max: usize::MAX,
         },
         socket_bytes: random.one_of(&[64, 500, 5_000, 100_000]),
         acknowledge_ms_max: random.one_of(&[0, 1, 20, 500, 5_000]),

@@ -48,6 +48,8 @@ pub struct StoreSetup {
     pub segment_bytes: u64,
     /// Bytes of a log that is not written anew yet.
     pub rewrite_bytes_min: u64,
+    /// Bytes of messages that are read at a start; the payloads of the rest stay in the log.
+    pub memory_bytes_max: usize,
 }
 
 /// A client that follows the standard.

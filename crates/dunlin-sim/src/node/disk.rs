@@ -41,7 +41,7 @@ impl Disk {
     /// Opens what a stop left.
     pub(super) fn open(device: SimulatedDisk, setup: StoreSetup, lies: bool) -> (Self, Recovery) {
         device.set_capacity(None);
-        let (mut recovery, mut found) = (Recovery::default(), Vec::new());
+        let (mut recovery, mut found) = (Recovery::within(setup.memory_bytes_max), Vec::new());
         let settings = Settings {
             segment_bytes: setup.segment_bytes,
             rewrite_bytes_min: setup.rewrite_bytes_min,
