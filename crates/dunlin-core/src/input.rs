@@ -134,6 +134,8 @@ pub struct Grant {
     pub data: Option<Vec<u8>>,
     /// Who it is, where that does not stand in CONNECT or is proven by something else.
     pub user_name: Option<Arc<str>>,
+    /// The Client Identifier that it is assigned if CONNECT has none.
+    pub client_id: Option<Arc<str>>,
     /// Where it connects from.
     pub address: Option<IpAddr>,
     /// Access rules for this client alone.

@@ -9,6 +9,8 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
+use crate::config::CertificateName;
+
 /// The other end of a Network Connection, before it says who it is.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
@@ -57,6 +59,19 @@ impl PeerCertificate {
             }
         }
         read
+    }
+
+    /// Its names of this kind that can stand in a packet.
+    pub(crate) fn names(&self, kind: CertificateName) -> impl Iterator<Item = &str> {
+        let names = match kind {
+            CertificateName::CommonName => self.common_name.as_slice(),
+            CertificateName::Subject => std::slice::from_ref(&self.subject),
+            CertificateName::Dns => &self.dns_names,
+            CertificateName::Email => &self.email_addresses,
+            CertificateName::Uri => &self.uris,
+        };
+        let names = names.iter().map(String::as_str);
+        names.filter(|name| !name.is_empty() && !name.contains(char::is_control))
     }
 
     fn add(&mut self, name: &GeneralName) {

@@ -1,11 +1,12 @@
 //! `dunlin passwd`: files of users and passwords.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dunlin::auth::{PasswordFile, PasswordScheme, UserError};
+use dunlin::auth::{PasswordFile, PasswordScheme, STORED_USERS, UserError};
 
 use crate::failure::{Failure, failed, usage};
 use crate::status;
@@ -16,7 +17,8 @@ use crate::status;
 /// stays in the history of the shell.
 #[derive(Debug, Args)]
 pub(crate) struct PasswdArgs {
-    /// The file; it is made if there is none
+    /// The file; it is made if there is none. A directory, or what ends with /, is the data directory of
+    /// a broker with auth.stored_users
     file: PathBuf,
 
     /// The user to add, or to give another password
@@ -78,9 +80,10 @@ const PASSWORD_BYTES_MAX: u64 = 65_535 + 2;
 /// # Errors
 /// [`Failure::Usage`] for a name or password that cannot be in a file, and for a file that is none.
 pub(crate) fn run(args: &PasswdArgs) -> Result<(), Failure> {
-    let mut file = match PasswordFile::read(&args.file) {
+    let path = file_of(&args.file)?;
+    let mut file = match PasswordFile::read(&path) {
         Ok(file) => file,
-        Err(_) if !exists(args)? && !args.list && !args.delete => PasswordFile::default(),
+        Err(_) if !exists(&path)? && !args.list && !args.delete => PasswordFile::default(),
         Err(error) => return Err(usage(error.to_string())),
     };
     if args.list {
@@ -90,22 +93,35 @@ pub(crate) fn run(args: &PasswdArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let done = change(args, &mut file)?;
-    let path = args.file.display();
-    file.write(&args.file)
-        .map_err(|error| failed(format!("{path}: cannot be written: {error}")))?;
-    status::note(&format!("{path}: {done}"));
+    let done = change(args, &path, &mut file)?;
+    let shown = path.display();
+    file.write(&path)
+        .map_err(|error| failed(format!("{shown}: cannot be written: {error}")))?;
+    status::note(&format!("{shown}: {done}"));
     Ok(())
 }
 
+/// The file itself, or that of the users which a broker keeps in this data directory.
+fn file_of(path: &Path) -> Result<PathBuf, Failure> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !exists(path)? {
+        // As the broker makes it.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| failed(format!("{}: {error}", path.display())))?;
+    }
+    Ok(if path.is_dir() {
+        path.join(STORED_USERS)
+    } else {
+        path.to_owned()
+    })
+}
+
 /// A file that cannot be looked at is not the same as one that is not there.
-fn exists(args: &PasswdArgs) -> Result<bool, Failure> {
-    let exists = fs::exists(&args.file);
-    exists.map_err(|error| failed(format!("{}: {error}", args.file.display())))
+fn exists(path: &Path) -> Result<bool, Failure> {
+    fs::exists(path).map_err(|error| failed(format!("{}: {error}", path.display())))
 }
 
 /// Changes the users, and says how.
-fn change(args: &PasswdArgs, file: &mut PasswordFile) -> Result<String, Failure> {
+fn change(args: &PasswdArgs, path: &Path, file: &mut PasswordFile) -> Result<String, Failure> {
     let Some(user) = &args.user else {
         return import(file, io::stdin().lock(), args.scheme());
     };
@@ -113,7 +129,7 @@ fn change(args: &PasswdArgs, file: &mut PasswordFile) -> Result<String, Failure>
         return if file.remove(user) {
             Ok(format!("{user} removed"))
         } else {
-            Err(failed(format!("{}: no user {user:?}", args.file.display())))
+            Err(failed(format!("{}: no user {user:?}", path.display())))
         };
     }
     let password = match &args.password {

@@ -7,6 +7,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dunlin::auth::STORED_USERS;
 use dunlin::config::{Override, Sources, StoreConfig};
 use dunlin_core::recovery::Recovery;
 use dunlin_store::{CopyError, ReadError, Report};
@@ -204,6 +205,7 @@ fn copy(from: &Path, to: &Path, out: &mut impl Write) -> Result<u8, Failure> {
         CopyError::NotEmpty(_) | CopyError::Interrupted(_) => usage(error.to_string()),
         CopyError::Read { .. } | CopyError::Write { .. } => failed(error.to_string()),
     })?;
+    copy_users(from, to)?;
     writeln!(
         out,
         "{} → {}: {} segments, {} bytes, {} records",
@@ -214,6 +216,16 @@ fn copy(from: &Path, to: &Path, out: &mut impl Write) -> Result<u8, Failure> {
         report.records,
     )?;
     verdict(&report, out)
+}
+
+/// The broker's own users, which are beside the log; they are for nobody else in the copy either.
+fn copy_users(from: &Path, to: &Path) -> Result<(), Failure> {
+    let (from, to) = (from.join(STORED_USERS), to.join(STORED_USERS));
+    let told = |error: std::io::Error| failed(format!("cannot copy {}: {error}", from.display()));
+    if from.try_exists().map_err(told)? {
+        std::fs::copy(&from, &to).map_err(told)?;
+    }
+    Ok(())
 }
 
 fn unread(directory: &Path, error: &ReadError) -> Failure {

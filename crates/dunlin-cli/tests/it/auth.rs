@@ -89,6 +89,45 @@ fn a_file_that_is_none_is_left_alone() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "ada:plain secret\n");
 }
 
+/// Users that the broker keeps: before its first start, while it runs, over a restart, and in a backup.
+#[test]
+fn a_broker_keeps_users_in_its_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data_dir = format!("{}/", path(&data));
+    let added = passwd(&["-b", &data_dir, "ada", "secret"], "");
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    let start =
+        || Broker::start_kept(&["--data-dir", &data_dir, "--set", "auth.stored_users=true"]);
+    let publishes = |broker: &Broker, user: &str| {
+        let words = ["-u", user, "-P", "secret", "-t", "a", "-m", "x"];
+        broker.client("pub", &words).end().0 == Some(0)
+    };
+    let mut broker = start();
+    assert!(publishes(&broker, "ada"));
+    assert!(!publishes(&broker, "bob"));
+    assert!(
+        passwd(&["-b", path(&data), "bob", "secret"], "")
+            .status
+            .success()
+    );
+    broker.wait_for_log("2 users");
+    assert!(publishes(&broker, "bob"));
+    let backup = folder.path().join("backup");
+    let words = ["store", "backup", path(&backup), "--data-dir", path(&data)];
+    assert!(alone(&words).output().unwrap().status.success());
+    assert!(passwd(&["-D", path(&data), "ada"], "").status.success());
+    broker.wait_for_log("1 users");
+    assert!(!publishes(&broker, "ada"));
+    drop(broker);
+    let broker = start();
+    assert!(publishes(&broker, "bob"));
+    assert!(!publishes(&broker, "ada"));
+    assert_eq!(text(&passwd(&["--list", path(&data)], "").stdout), "bob\n");
+    let kept = passwd(&["--list", path(&backup)], "").stdout;
+    assert_eq!(text(&kept), "ada\nbob\n");
+}
+
 /// From nothing to a broker that asks for a password, and what changes while it runs.
 #[test]
 fn a_broker_asks_for_passwords_and_takes_changes_at_once() {

@@ -266,11 +266,16 @@ impl Connection {
         grant: &Grant,
     ) -> Result<(Connected, bool, Option<Position>), ReasonCode> {
         let settings = context.broker.settings();
-        let client_id = if connect.client_id.is_empty() {
-            let (high, low) = (context.worker.random(), context.worker.random());
-            ClientIdentifier::from(format!("dunlin-{high:016x}{low:016x}").as_str())
-        } else {
-            ClientIdentifier::from(connect.client_id)
+        let client_id = match &grant.client_id {
+            _ if !connect.client_id.is_empty() => ClientIdentifier::from(connect.client_id),
+            Some(assigned) if assigned.len() > settings.mqtt.client_id_bytes_max => {
+                return Err(ReasonCode::ClientIdentifierNotValid);
+            }
+            Some(assigned) => ClientIdentifier::from(&**assigned),
+            None => {
+                let (high, low) = (context.worker.random(), context.worker.random());
+                ClientIdentifier::from(format!("dunlin-{high:016x}{low:016x}").as_str())
+            }
         };
         let identity = Identity {
             client_id,

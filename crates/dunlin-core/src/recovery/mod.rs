@@ -8,6 +8,7 @@
 mod restore;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub use restore::Recovered;
 use crate::id::SessionNumber;
 use crate::message::{Message, STORED_PAYLOAD_BYTES_MIN};
 use crate::storage::{
-    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+    OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
+    WillRecord,
 };
 use crate::time::Time;
 
@@ -71,6 +73,8 @@ struct KeptWill {
     expiry_interval: Option<Duration>,
     delay: Duration,
     user_name: Option<Box<str>>,
+    address: Option<IpAddr>,
+    own_rules: OwnRules,
 }
 
 #[derive(Clone, Debug)]
@@ -632,6 +636,8 @@ impl KeptWill {
             expiry_interval: will.expiry_interval,
             delay: will.delay,
             user_name: will.user_name.map(Into::into),
+            address: will.address,
+            own_rules: will.own_rules,
         }
     }
 }

@@ -275,6 +275,8 @@ impl KeptWill {
             expiry_interval: self.expiry_interval,
             delay: self.delay,
             user_name: self.user_name.as_deref(),
+            address: self.address,
+            own_rules: self.own_rules,
         };
         Will::from_record(&record, ClientIdentifier::from(&*self.client_id))
     }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use dunlin_codec as codec;
 use dunlin_codec::{EncodeError, PublishProperties};
 
-use crate::access::Identity;
+use crate::access::{
+    Action, Effect, FilterTemplate, Identity, QoSSet, Question, Rule, RuleSet, RuleSource, Users,
+};
 use crate::id::{ClientIdentifier, SessionNumber};
 use crate::message::{Draft, Message, Payload};
-use crate::storage::WillRecord;
+use crate::storage::{OwnRules, WillRecord};
 use crate::time::Time;
 
 /// A Will Message that may have to be published.
@@ -66,6 +68,26 @@ impl Will {
             expiry_interval: self.expiry_interval,
             delay: self.delay,
             user_name: self.owner.user_name.as_deref(),
+            address: self.owner.address,
+            own_rules: self.own_rules(),
+        }
+    }
+
+    /// What the rules of its client alone say of it.
+    fn own_rules(&self) -> OwnRules {
+        let Some(rules) = &self.owner.rules else {
+            return OwnRules::None;
+        };
+        let question = Question::Publish {
+            topic: self.message.topic(),
+            qos: self.message.qos(),
+            retain: self.message.retain(),
+        };
+        let verdict = rules.decide(&self.owner, question);
+        match (verdict.effect, verdict.rule) {
+            (Effect::Allow, Some(_)) => OwnRules::Allow,
+            (Effect::Allow, None) => OwnRules::None,
+            (Effect::Deny, _) => OwnRules::Silent,
         }
     }
 
@@ -78,8 +100,8 @@ impl Will {
             owner: Identity {
                 client_id,
                 user_name: record.user_name.map(Into::into),
-                address: None,
-                rules: None,
+                address: record.address,
+                rules: rules(record),
             },
         }
     }
@@ -106,3 +128,31 @@ impl Will {
         (message, self.owner)
     }
 }
+
+/// Rules that say of a will what those of its client said.
+fn rules(record: &WillRecord<'_>) -> Option<Arc<RuleSet>> {
+    let allowed = match record.own_rules {
+        OwnRules::None => return None,
+        OwnRules::Silent => None,
+        OwnRules::Allow => FilterTemplate::parse(record.message.topic().as_str(), false).ok(),
+    };
+    let rule = allowed.map(|filter| Rule {
+        effect: Effect::Allow,
+        action: Action::Publish,
+        filter,
+        users: Users::All,
+        clients: Vec::new(),
+        networks: Vec::new(),
+        qos: QoSSet::ALL,
+        retain: None,
+        source: RuleSource {
+            file: "the authentication of its client".into(),
+            line: 0,
+        },
+    });
+    let rules = rule.into_iter().collect();
+    Some(Arc::new(RuleSet::new(rules, Effect::Deny)))
+}
+
+#[cfg(test)]
+mod tests;

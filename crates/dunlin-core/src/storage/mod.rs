@@ -13,7 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use record::{
-    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+    OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
+    WillRecord,
 };
 
 use crate::broker::PublishPlan;

@@ -4,6 +4,7 @@
 //! something that is gone, or was never written, changes nothing: no order is needed between the
 //! records of different sessions.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +146,23 @@ pub struct WillRecord<'a> {
     pub delay: Duration,
     /// The User Name of its client.
     pub user_name: Option<&'a str>,
+    /// Where its client connected from.
+    pub address: Option<IpAddr>,
+    /// What the rules said of it that came with the authentication of its client.
+    pub own_rules: OwnRules,
+}
+
+/// What the rules of one client alone say of its will. They end with its connection, and the question
+/// is always the same: so the answer is kept, not the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnRules {
+    /// There are none, or they leave it to those of the broker.
+    #[default]
+    None,
+    /// One of them allows it.
+    Allow,
+    /// None of them allows it: it takes a rule of the broker.
+    Silent,
 }
 
 /// A subscription.

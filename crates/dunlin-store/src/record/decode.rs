@@ -1,5 +1,6 @@
 //! Bytes into records.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use dunlin_codec::{PacketIdentifier, QoS, RetainHandling, SubscriptionOptions, T
 use dunlin_core::id::SessionNumber;
 use dunlin_core::message::{Message, MessageParts};
 use dunlin_core::storage::{
-    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+    OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
+    WillRecord,
 };
 use dunlin_core::time::Time;
 
@@ -49,6 +51,8 @@ pub(crate) struct DecodedWill<'a> {
     expiry_interval: Option<Duration>,
     delay: Duration,
     user_name: Option<&'a str>,
+    address: Option<IpAddr>,
+    own_rules: OwnRules,
 }
 
 #[derive(Debug)]
@@ -76,6 +80,8 @@ impl DecodedWill<'_> {
             expiry_interval: self.expiry_interval,
             delay: self.delay,
             user_name: self.user_name,
+            address: self.address,
+            own_rules: self.own_rules,
         }
     }
 }
@@ -246,11 +252,24 @@ fn will<'a>(reader: &mut Reader<'a>) -> Result<DecodedWill<'a>, RecordError> {
     } else {
         None
     };
+    let address = if flags & bit::ADDRESS != 0 {
+        Some(reader.address()?)
+    } else {
+        None
+    };
+    let own_rules = match (flags & bit::ALLOWED != 0, flags & bit::SILENT != 0) {
+        (false, false) => OwnRules::None,
+        (true, false) => OwnRules::Allow,
+        (false, true) => OwnRules::Silent,
+        (true, true) => return Err(RecordError::Value("the flags of a will")),
+    };
     Ok(DecodedWill {
         message: message(reader)?,
         expiry_interval,
         delay,
         user_name,
+        address,
+        own_rules,
     })
 }
 
@@ -460,6 +479,13 @@ impl<'a> Reader<'a> {
         let text = self.text("a Topic Filter")?;
         TopicFilter::parse(text).map_err(|_| RecordError::Value("a Topic Filter"))?;
         Ok(text)
+    }
+
+    fn address(&mut self) -> Result<IpAddr, RecordError> {
+        let bytes = self.bytes()?;
+        let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+        let address = v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+        address.map_err(|_| RecordError::Value("an address"))
     }
 
     fn session(&mut self) -> Result<SessionNumber, RecordError> {

@@ -1,12 +1,14 @@
 //! Records into bytes.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use dunlin_core::id::SessionNumber;
 use dunlin_core::message::Message;
 use dunlin_core::storage::{
-    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+    OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
+    WillRecord,
 };
 use dunlin_core::time::Time;
 
@@ -101,14 +103,22 @@ fn session(record: &SessionRecord<'_>, out: &mut Vec<u8>) {
 }
 
 fn will(record: &WillRecord<'_>, out: &mut Vec<u8>) {
-    use flag::will::{EXPIRY_INTERVAL, USER_NAME};
+    use flag::will::{ADDRESS, ALLOWED, EXPIRY_INTERVAL, SILENT, USER_NAME};
     out.push(
         set(record.expiry_interval.is_some(), EXPIRY_INTERVAL)
-            | set(record.user_name.is_some(), USER_NAME),
+            | set(record.user_name.is_some(), USER_NAME)
+            | set(record.address.is_some(), ADDRESS)
+            | set(record.own_rules == OwnRules::Allow, ALLOWED)
+            | set(record.own_rules == OwnRules::Silent, SILENT),
     );
     duration(record.delay, out);
     record.expiry_interval.inspect(|&it| duration(it, out));
     record.user_name.inspect(|it| bytes(it.as_bytes(), out));
+    match record.address {
+        Some(IpAddr::V4(address)) => bytes(&address.octets(), out),
+        Some(IpAddr::V6(address)) => bytes(&address.octets(), out),
+        None => {}
+    }
     message(record.message, out);
 }
 

@@ -47,7 +47,10 @@ mod flag {
     pub(super) mod will {
         pub(in crate::record) const EXPIRY_INTERVAL: u8 = 1;
         pub(in crate::record) const USER_NAME: u8 = 1 << 1;
-        pub(in crate::record) const ALL: u8 = (1 << 2) - 1;
+        pub(in crate::record) const ADDRESS: u8 = 1 << 2;
+        pub(in crate::record) const ALLOWED: u8 = 1 << 3;
+        pub(in crate::record) const SILENT: u8 = 1 << 4;
+        pub(in crate::record) const ALL: u8 = (1 << 5) - 1;
     }
     pub(super) mod subscribed {
         pub(in crate::record) const IDENTIFIER: u8 = 1;

@@ -1,5 +1,6 @@
 //! Records of all kinds, that own what they hold.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use dunlin_codec::{PacketIdentifier, QoS, RetainHandling, SubscriptionOptions};
 use dunlin_core::id::SessionNumber;
 use dunlin_core::message::{Message, MessageParts};
 use dunlin_core::storage::{
-    PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord, WillRecord,
+    OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
+    WillRecord,
 };
 use dunlin_core::time::Time;
 use proptest::collection::vec;
@@ -108,6 +110,23 @@ fn sample() -> impl Strategy<Value = Sample> {
 }
 
 impl Sample {
+    fn address(&self) -> Option<IpAddr> {
+        let [first, second, ..] = self.numbers;
+        match first % 3 {
+            0 => None,
+            1 => Some(Ipv4Addr::from_bits(second as u32).into()),
+            _ => Some(Ipv6Addr::from_bits(second.into()).into()),
+        }
+    }
+
+    fn own_rules(&self) -> OwnRules {
+        match self.numbers[2] % 3 {
+            0 => OwnRules::None,
+            1 => OwnRules::Allow,
+            _ => OwnRules::Silent,
+        }
+    }
+
     /// Whether this bit is set.
     fn is(&self, bit: u8) -> bool {
         self.bits & 1 << bit != 0
@@ -155,6 +174,8 @@ impl Sample {
                     expiry_interval: self.is(5).then_some(millis(fourth)),
                     delay: millis(third),
                     user_name: self.is(6).then_some(&self.texts[0]),
+                    address: self.address(),
+                    own_rules: self.own_rules(),
                 }),
                 will_due: self.is(7).then_some(Time::from_millis(second)),
             }),
@@ -166,6 +187,8 @@ impl Sample {
                     expiry_interval: self.is(5).then_some(millis(fourth)),
                     delay: millis(third),
                     user_name: self.is(4).then_some(&self.texts[0]),
+                    address: self.address(),
+                    own_rules: self.own_rules(),
                 },
             },
             2 => Record::Subscribed(SubscriptionRecord {

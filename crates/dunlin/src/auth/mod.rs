@@ -5,6 +5,7 @@
 
 mod access;
 pub(crate) mod acl_file;
+pub(crate) mod certificate;
 mod chain;
 mod claimed_rules;
 mod hash;
@@ -23,18 +24,19 @@ use std::thread::available_parallelism;
 use dunlin_core::access::{Access, RuleSet};
 
 pub use hash::{MakeError, PasswordScheme};
-pub use password_file::{PasswordFile, PasswordFileError, UserError};
+pub use password_file::{PasswordFile, PasswordFileError, STORED_USERS, UserError};
 pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, Verdict};
 
-use crate::config::{AccessConfig, Config};
+use crate::config::{AccessConfig, Config, StoreConfig};
 use crate::error::StartError;
 use crate::files::Reload;
 use crate::http::HttpClient;
 use access::AccessRules;
+use certificate::Certificates;
 use chain::Chain;
 use http::HttpServer;
 use jwt::Tokens;
-use passwords::Passwords;
+use passwords::{Passwords, UserSource};
 use pool::Pool;
 use scram::Scram;
 
@@ -58,18 +60,21 @@ impl Auth {
         let access = Arc::new(access);
         let mut files: Vec<Arc<dyn Reload>> = vec![Arc::clone(&access) as _];
         let mut links: Vec<Box<dyn Authenticator>> = first.into_iter().collect();
+        // Who showed a certificate need show nothing else.
+        links.push(Box::new(Certificates));
         // Tokens are known by their form; passwords are not.
         if !config.auth.jwt.is_empty() {
             let tokens = Tokens::open(&config.auth).map_err(StartError::Auth)?;
             files.append(&mut tokens.sources());
             links.push(Box::new(tokens));
         }
-        if let Some(path) = &config.auth.password_file {
+        let users = user_sources(config);
+        if !users.is_empty() {
             // Each check takes one core and memory; the others are for messages.
             let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
             let pool = Pool::start("passwords", threads, CHECKS_WAITING_MAX);
             let pool = Arc::new(pool.map_err(StartError::Worker)?);
-            let passwords = Passwords::open(path.clone(), pool).map_err(StartError::Auth)?;
+            let passwords = Passwords::open(users, pool).map_err(StartError::Auth)?;
             files.push(Arc::clone(&passwords) as _);
             let scram = Scram::new(Arc::clone(&passwords)).map_err(StartError::Random)?;
             links.push(Box::new(passwords));
@@ -107,6 +112,18 @@ impl Auth {
     pub(crate) fn change_access(&self, config: &AccessConfig) -> Result<(), String> {
         self.access.change(config)
     }
+}
+
+/// The files of users.
+fn user_sources(config: &Config) -> Vec<UserSource> {
+    let named = config.auth.password_file.clone().map(UserSource::named);
+    let stored = match &config.store {
+        StoreConfig::Directory(directory) if config.auth.stored_users => {
+            Some(UserSource::stored(directory))
+        }
+        _ => None,
+    };
+    named.into_iter().chain(stored).collect()
 }
 
 /// The access rules that a broker with this configuration would have.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use crate::files::WatchedFile;
 
 /// The largest password file that is read: a million users.
 pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The name of the password file that a broker keeps in its data directory, with `auth.stored_users`.
+pub const STORED_USERS: &str = "users";
 
 /// A password file, with its comments, such as `dunlin passwd` changes it.
 ///
@@ -161,7 +165,8 @@ impl PasswordFile {
     }
 
     /// Writes the file whole: a reader sees what was there before or what is there after. A new file
-    /// is for its owner alone; another keeps who may read it.
+    /// is for its owner alone; another keeps who may read it. What root writes belongs to whom the file
+    /// belonged before, or its directory: a broker that is somebody else must be able to read it.
     ///
     /// # Errors
     /// What the operating system says; the file is as before then.
@@ -185,7 +190,10 @@ impl PasswordFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(new)?;
-        if let Ok(present) = std::fs::metadata(path) {
+        let present = std::fs::metadata(path);
+        #[cfg(unix)]
+        keep_owner(&file, present.as_ref().ok(), path)?;
+        if let Ok(present) = present {
             file.set_permissions(present.permissions())?;
         }
         file.write_all(self.to_string().as_bytes())?;
@@ -204,6 +212,20 @@ impl fmt::Display for PasswordFile {
     }
 }
 
+/// Gives a file that root made to whom it was before, or to whom its directory is.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: Option<&Metadata>, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    if file.metadata()?.uid() != 0 {
+        return Ok(());
+    }
+    let directory = path.parent().and_then(|parent| parent.metadata().ok());
+    match before.or(directory.as_ref()) {
+        Some(owner) => fchown(file, Some(owner.uid()), Some(owner.gid())),
+        None => Ok(()),
+    }
+}
+
 fn checked_name(user: &str) -> Result<(), UserError> {
     if user.is_empty() || user.starts_with('#') || user.contains([':', '\n', '\r', '\0']) {
         return Err(UserError::Name(user.to_owned()));
@@ -211,7 +233,7 @@ fn checked_name(user: &str) -> Result<(), UserError> {
     Ok(())
 }
 
-/// The users of a file, ready to be asked.
+/// The users of some files, ready to be asked.
 pub(super) struct Users {
     by_name: BTreeMap<Box<str>, Arc<StoredHash>>,
     /// What is held against the passwords of users that there are not, so that they take as long.
@@ -219,17 +241,17 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn new(file: &PasswordFile) -> Result<Self, HashError> {
+    pub(super) fn new(files: &[PasswordFile]) -> Result<Self, HashError> {
         let mut by_name = BTreeMap::new();
         let mut costs: BTreeMap<String, (usize, Arc<StoredHash>)> = BTreeMap::new();
-        for line in &file.lines {
+        for line in files.iter().flat_map(|file| &file.lines) {
             if let Line::Entry { user, text } = line {
                 let hash = Arc::new(StoredHash::parse(text)?);
                 let (count, _) = costs
                     .entry(hash.cost())
                     .or_insert_with(|| (0, Arc::clone(&hash)));
                 *count += 1;
-                by_name.insert(user.as_str().into(), hash);
+                by_name.entry(user.as_str().into()).or_insert(hash);
             }
         }
         // The most frequent cost, which is that of every user unless the file is mixed.

@@ -1,6 +1,6 @@
-//! User names and passwords of a password file.
+//! User names and passwords of password files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,26 +10,62 @@ use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::hash::StoredHash;
-use super::password_file::{FILE_BYTES_MAX, PasswordFile, Users};
+use super::password_file::{FILE_BYTES_MAX, PasswordFile, STORED_USERS, Users};
 use super::pool::{NotDone, Pool};
 use super::port::{Allowed, Authenticator, Caller, Deciding, Exchange, Verdict};
 use crate::files::{Reload, WatchedFile};
 
-/// The users of a password file. Passwords are held against their hashes on the threads of a pool.
+/// The users of password files. Passwords are held against their hashes on the threads of a pool.
 pub(crate) struct Passwords {
     users: ArcSwap<Users>,
-    file: Mutex<WatchedFile>,
+    sources: Mutex<Vec<UserSource>>,
     pool: Arc<Pool>,
 }
 
+/// A file that holds users.
+pub(crate) struct UserSource {
+    file: WatchedFile,
+    may_be_missing: bool,
+}
+
+impl UserSource {
+    /// A file that the configuration names.
+    pub(super) const fn named(path: PathBuf) -> Self {
+        Self {
+            file: WatchedFile::new(path),
+            may_be_missing: false,
+        }
+    }
+
+    /// The file of the broker's own users, which is there once somebody has added one.
+    pub(super) fn stored(data_dir: &Path) -> Self {
+        Self {
+            file: WatchedFile::new(data_dir.join(STORED_USERS)),
+            may_be_missing: true,
+        }
+    }
+
+    fn read(&mut self) -> Result<PasswordFile, String> {
+        let path = self.file.path();
+        let told = |what| format!("{}: {what}", path.display());
+        if self.may_be_missing && !path.try_exists().map_err(|error| told(error.to_string()))? {
+            return Ok(PasswordFile::default());
+        }
+        let text = self.file.read(FILE_BYTES_MAX, true);
+        let path = self.file.path();
+        let text = text.map_err(|what| format!("{}: {what}", path.display()))?;
+        PasswordFile::parse(path, &text).map_err(|error| error.to_string())
+    }
+}
+
 impl Passwords {
-    /// Reads the file.
-    pub(crate) fn open(path: PathBuf, pool: Arc<Pool>) -> Result<Arc<Self>, String> {
-        let mut file = WatchedFile::new(path);
-        let users = read(&mut file)?;
+    /// Reads the files; a user that is in several has the password of the first.
+    pub(crate) fn open(sources: Vec<UserSource>, pool: Arc<Pool>) -> Result<Arc<Self>, String> {
+        let mut sources = sources;
+        let users = read(&mut sources)?;
         Ok(Arc::new(Self {
             users: ArcSwap::from_pointee(users),
-            file: Mutex::new(file),
+            sources: Mutex::new(sources),
             pool,
         }))
     }
@@ -96,30 +132,36 @@ impl Authenticator for Arc<Passwords> {
 
 impl Reload for Passwords {
     fn reload(&self, is_forced: bool) -> bool {
-        let mut file = self.file.lock();
-        if !is_forced && !file.has_changed() {
+        let mut sources = self.sources.lock();
+        // Each is looked at: what it looked like is compared at the next look.
+        let changed = sources.iter_mut().filter_map(|source| {
+            let has_changed = source.file.has_changed();
+            has_changed.then_some(())
+        });
+        if changed.count() == 0 && !is_forced {
             return false;
         }
-        match read(&mut file) {
+        match read(&mut sources) {
             Ok(users) => {
-                info!("{}: {} users", file.path().display(), users.count());
+                let count = users.count();
                 self.users.store(Arc::new(users));
+                info!("{count} users of password files");
                 true
             }
             Err(what) => {
-                error!("{what}; the users that it held before stay");
+                error!("{what}; the users that there were before stay");
                 false
             }
         }
     }
 }
 
-fn read(file: &mut WatchedFile) -> Result<Users, String> {
-    let text = file.read(FILE_BYTES_MAX, true);
-    let path = file.path();
-    let text = text.map_err(|what| format!("{}: {what}", path.display()))?;
-    let parsed = PasswordFile::parse(path, &text).map_err(|error| error.to_string())?;
-    Users::new(&parsed).map_err(|error| format!("{}: {error}", path.display()))
+fn read(sources: &mut [UserSource]) -> Result<Users, String> {
+    let files: Vec<_> = sources
+        .iter_mut()
+        .map(UserSource::read)
+        .collect::<Result<_, _>>()?;
+    Users::new(&files).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use dunlin_codec::ReasonCode;
 use dunlin_core::input::{Attempt, Grant};
 use dunlin_core::time::Time;
 
+use crate::config::CertificateNames;
 use crate::peer::Peer;
 
 /// Decides who a client is. It is asked for each CONNECT and each AUTH, on the thread that serves
@@ -35,6 +36,8 @@ pub struct Caller {
     pub now: Time,
     /// Whether the listener lets clients in that show no credential.
     pub allow_anonymous: bool,
+    /// What the listener takes from the certificate of a client.
+    pub certificate_names: CertificateNames,
 }
 
 /// What an [`Authenticator`] says.

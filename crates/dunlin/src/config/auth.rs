@@ -15,6 +15,8 @@ pub struct AuthConfig {
     pub allow_anonymous: bool,
     /// User names and hashes of passwords.
     pub password_file: Option<PathBuf>,
+    /// Whether there are users in the data directory as well.
+    pub stored_users: bool,
     /// Those who issue tokens.
     pub jwt: Vec<JwtConfig>,
     /// Servers that decide.
@@ -73,6 +75,7 @@ impl AuthConfig {
         Self {
             allow_anonymous: take(settings, "auth.allow_anonymous"),
             password_file: take(settings, "auth.password_file"),
+            stored_users: take(settings, "auth.stored_users"),
             jwt: take(settings, "auth.jwt"),
             http: take(settings, "auth.http"),
             timeout: seconds(settings, "auth.timeout_s"),
@@ -81,7 +84,10 @@ impl AuthConfig {
 
     /// Whether there is a way to tell who a client is.
     pub fn is_configured(&self) -> bool {
-        self.password_file.is_some() || !self.jwt.is_empty() || !self.http.is_empty()
+        self.password_file.is_some()
+            || self.stored_users
+            || !self.jwt.is_empty()
+            || !self.http.is_empty()
     }
 }
 

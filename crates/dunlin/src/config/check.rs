@@ -3,7 +3,7 @@
 use super::error::Source;
 use super::raw::Raw;
 use super::value::{Setting, Value};
-use super::{AuthConfig, Bind, ListenerConfig, TlsConfig};
+use super::{AuthConfig, Bind, CertificateNames, ListenerConfig, StoreConfig, TlsConfig};
 
 /// Checks the settings together; each is allowed by itself.
 pub(super) fn together(raw: &mut Raw) {
@@ -14,6 +14,15 @@ pub(super) fn together(raw: &mut Raw) {
 /// Each issuer of tokens needs a key, and each server a URL: without it nobody could be let in.
 fn authentication(raw: &mut Raw) {
     let auth = AuthConfig::from_settings(&raw.settings);
+    let is_ephemeral = StoreConfig::from_settings(&raw.settings) == StoreConfig::Ephemeral;
+    if auth.stored_users
+        && is_ephemeral
+        && let Some(setting) = raw.settings.get("auth.stored_users").cloned()
+    {
+        let what = "auth.stored_users = true: the users are kept in store.data_dir, and store.ephemeral \
+                    says that there is none";
+        raw.problem(setting.source, what.to_owned());
+    }
     let without_key = auth.jwt.iter().map(|issuer| !issuer.has_keys()).collect();
     let what = "auth.jwt has no key: name one with secret_file, key_files or jwks_url";
     refuse_items(raw, "auth.jwt", without_key, what);
@@ -56,7 +65,8 @@ fn listeners(raw: &mut Raw) {
     let mut seen: Vec<Bind> = Vec::new();
     for (listener, Setting { source, .. }) in listeners.iter().zip(items) {
         let bind = &listener.bind;
-        if !listener.allow_anonymous && !auth.is_configured() {
+        let is_closed = auth.is_configured() || listener.knows_clients_by_certificate();
+        if !listener.allow_anonymous && !is_closed {
             refuse_open(raw, bind, source);
         } else if seen.contains(bind) && bind.is_in_the_way_of(bind) {
             raw.problem(source, format!("listener.bind = \"{bind}\" is given twice"));
@@ -85,6 +95,13 @@ fn unused(listener: &ListenerConfig) -> Option<String> {
     } else if !listener.websocket_origins.is_empty() && !is_websocket {
         Some(format!(
             "listener.websocket_origins is for ws:// and wss://, and {bind} is neither"
+        ))
+    } else if listener.certificate_names != CertificateNames::default()
+        && !listener.asks_for_certificates()
+    {
+        Some(format!(
+            "listener.certificate_user_name and listener.certificate_client_id are for listeners that ask \
+             clients for a certificate, and {bind} does not: it takes TLS and tls.client_ca_file"
         ))
     } else if !listener.proxy_protocol_from.is_empty()
         && matches!(bind, Bind::Quic(_) | Bind::Unix(_))

@@ -9,8 +9,8 @@ use super::bind::Bind;
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::value::{Settings, Value};
 use super::words::{
-    ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy,
-    RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
+    CertificateName, ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission,
+    QueuePolicy, RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
 };
 
 /// A type that the value of an option can become.
@@ -103,6 +103,7 @@ words!(
     DeniedPublish,
     Revoked,
     ClientCertificate,
+    CertificateName,
     TlsVersion,
     LogLevel,
     LogFormat

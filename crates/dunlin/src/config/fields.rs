@@ -135,6 +135,23 @@ pub(super) const LISTENER_FIELDS: &[Field] = &[
         doc: "As tls.crl_file, for this listener alone; empty is what the section says.",
     },
     Field {
+        name: "certificate_user_name",
+        kind: Kind::Word(&["none", "cn", "subject", "dns", "email", "uri"]),
+        default: Some("\"none\""),
+        unit: "",
+        doc: "Which part of its certificate is the user name of a client, which then needs no password \
+              and whose CONNECT may say anything: the common name, the subject as RFC 4514 writes it, \
+              or the first DNS name, mail address or URI among its alternative names.",
+    },
+    Field {
+        name: "certificate_client_id",
+        kind: Kind::Word(&["none", "cn", "subject", "dns", "email", "uri"]),
+        default: Some("\"none\""),
+        unit: "",
+        doc: "Which part of its certificate a client's identifier must be: one of the names of that kind, \
+              and the first if CONNECT has none; a client without a certificate is refused.",
+    },
+    Field {
         name: "tls_version_min",
         kind: Kind::Word(&["inherit", "1.2", "1.3"]),
         default: Some("\"inherit\""),

@@ -55,15 +55,15 @@ pub use filter::{SharePattern, TopicFilterBuf};
 pub use kind::{Field, Kind};
 pub use limits::LimitsConfig;
 pub use parts::{
-    DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig, MqttConfig,
-    QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig, StoreConfig,
-    TopicDurability, TopicPriority, WillConfig, Workers,
+    CertificateNames, DurabilityConfig, GroupStrategy, ListenerConfig, LogConfig, MessageConfig,
+    MqttConfig, QueueConfig, RetainedConfig, SessionConfig, SharedConfig, ShutdownConfig,
+    StoreConfig, TopicDurability, TopicPriority, WillConfig, Workers,
 };
 pub use raw::Override;
 pub use tls::TlsConfig;
 pub use words::{
-    ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission, QueuePolicy,
-    RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
+    CertificateName, ClientCertificate, DeniedPublish, Durability, LogFormat, LogLevel, Permission,
+    QueuePolicy, RetainedPolicy, Revoked, RuleAction, RuleRetain, ShareStrategy, TlsVersion,
 };
 
 use raw::Raw;

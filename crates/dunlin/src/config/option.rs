@@ -214,6 +214,15 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "auth.stored_users",
+        default: "false",
+        reloadable: false,
+        doc: "Whether the users that are kept in store.data_dir may connect, which \
+              `dunlin passwd DATA_DIR/ USER` adds and removes, while the broker runs or not; a change \
+              holds at once.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "auth.jwt",
         kind: Kind::List {
             of: &Kind::Table(JWT_FIELDS),

@@ -14,7 +14,10 @@ use super::extract::{FromValue, seconds, seconds_unless, take};
 use super::filter::{SharePattern, TopicFilterBuf};
 use super::tls::TlsConfig;
 use super::value::{Settings, Value};
-use super::words::{Durability, LogFormat, LogLevel, QueuePolicy, RetainedPolicy, ShareStrategy};
+use super::words::{
+    CertificateName, ClientCertificate, Durability, LogFormat, LogLevel, QueuePolicy,
+    RetainedPolicy, ShareStrategy,
+};
 
 /// The standard's value for an interval that never ends (section 3.1.2.11.2).
 const NEVER: u64 = u32::MAX as u64;
@@ -70,9 +73,32 @@ pub struct ListenerConfig {
     pub unix_mode: u32,
     /// How TLS is used, where it is.
     pub tls: Option<TlsConfig>,
+    /// What a client's certificate says of who it is.
+    pub certificate_names: CertificateNames,
+}
+
+/// Which parts of a client's certificate say who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateNames {
+    /// Its User Name.
+    pub user_name: Option<CertificateName>,
+    /// What its Client Identifier must be.
+    pub client_id: Option<CertificateName>,
 }
 
 impl ListenerConfig {
+    /// Whether a certificate is enough for a client to be let in.
+    pub fn knows_clients_by_certificate(&self) -> bool {
+        self.certificate_names.user_name.is_some() && self.asks_for_certificates()
+    }
+
+    /// Whether clients are asked for a certificate.
+    pub(super) fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| {
+            tls.client_ca_file.is_some() && tls.client_certificate != ClientCertificate::None
+        })
+    }
+
     /// The listeners, with what they say themselves and what they take from these parts.
     pub(super) fn all(settings: &Settings, auth: &AuthConfig, tls: &TlsConfig) -> Vec<Self> {
         let tables: Vec<Settings> = take(settings, "listener");
@@ -80,11 +106,9 @@ impl ListenerConfig {
             .iter()
             .map(|fields| {
                 let bind: Bind = take(fields, "bind");
-                Self {
+                let mut listener = Self {
                     max_connections: take(fields, "max_connections"),
-                    // This machine is trusted only as long as nothing else is.
-                    allow_anonymous: auth.allow_anonymous
-                        || (bind.is_loopback() && !auth.is_configured()),
+                    allow_anonymous: auth.allow_anonymous,
                     packet_bytes_max: Some(take(fields, "packet_bytes_max")).filter(|max| *max > 0),
                     mount_point: take(fields, "mount_point"),
                     handshake_timeout: seconds(fields, "handshake_timeout_s"),
@@ -93,8 +117,16 @@ impl ListenerConfig {
                     websocket_origins: take(fields, "websocket_origins"),
                     unix_mode: take(fields, "unix_mode"),
                     tls: bind.is_secure().then(|| tls.of_listener(fields)),
+                    certificate_names: CertificateNames {
+                        user_name: take(fields, "certificate_user_name"),
+                        client_id: take(fields, "certificate_client_id"),
+                    },
                     bind,
-                }
+                };
+                // This machine is trusted only as long as nothing else is.
+                let is_configured = auth.is_configured() || listener.knows_clients_by_certificate();
+                listener.allow_anonymous |= listener.bind.is_loopback() && !is_configured;
+                listener
             })
             .collect()
     }

@@ -153,6 +153,22 @@ words! {
 }
 
 words! {
+    /// Which part of a client's certificate is its name.
+    CertificateName {
+        /// The Common Name of the subject.
+        CommonName = "cn",
+        /// The whole subject as RFC 4514 writes it.
+        Subject = "subject",
+        /// A DNS name among the subject's alternative names.
+        Dns = "dns",
+        /// A mail address among them.
+        Email = "email",
+        /// A URI among them.
+        Uri = "uri",
+    }
+}
+
+words! {
     /// A version of TLS.
     TlsVersion {
         /// TLS 1.2.

@@ -11,7 +11,7 @@ use dunlin_core::time::Time;
 use tokio::task::spawn_local;
 
 use super::task::{Connection, Inner, Phase};
-use crate::auth::{Allowed, Caller, Exchange, StillHolds, Verdict};
+use crate::auth::{Allowed, Caller, Exchange, StillHolds, Verdict, certificate};
 use crate::limits::Subject;
 use crate::limits::memory::Pressure;
 use crate::shared::Shared;
@@ -43,15 +43,22 @@ struct Decided {
 
 async fn decide(
     shared: Arc<Shared>,
-    attempt: Attempt,
+    mut attempt: Attempt,
     caller: Caller,
     mut exchange: Exchange,
 ) -> Decided {
-    let verdict = match turned_away(&shared, &attempt, &caller) {
-        Some(reason_code) => Verdict::Deny(reason_code),
-        None => {
+    let assigned = certificate::client_id(&mut attempt, &caller);
+    let verdict = match (assigned, turned_away(&shared, &attempt, &caller)) {
+        (_, Some(reason_code)) | (Err(reason_code), _) => Verdict::Deny(reason_code),
+        (Ok(assigned), None) => {
             let chain = shared.auth.chain();
-            chain.decide(&attempt, &caller, &mut exchange).await
+            match chain.decide(&attempt, &caller, &mut exchange).await {
+                Verdict::Allow(mut allowed) => {
+                    allowed.grant.client_id = assigned;
+                    Verdict::Allow(allowed)
+                }
+                other => other,
+            }
         }
     };
     Decided {

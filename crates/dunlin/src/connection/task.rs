@@ -117,10 +117,12 @@ impl Connection {
 
     /// Where it came from, for whoever decides who it is.
     pub(super) fn caller(&self, now: Time) -> Caller {
+        let listener = self.admission.listener();
         Caller {
             now,
             peer: self.peer.clone(),
-            allow_anonymous: self.admission.listener().allow_anonymous,
+            allow_anonymous: listener.allow_anonymous,
+            certificate_names: listener.certificate_names,
         }
     }
 

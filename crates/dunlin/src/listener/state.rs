@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::handshake::Handshakes;
 use super::tls::Tls;
 use super::websocket::Upgrade;
-use crate::config::{Bind, ListenerConfig, Network};
+use crate::config::{Bind, CertificateNames, ListenerConfig, Network};
 use crate::worker::Worker;
 
 /// The least time between two warnings of one kind.
@@ -23,6 +23,8 @@ const WARN_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct ListenerState {
     bind: Bind,
     pub(crate) allow_anonymous: bool,
+    /// What it takes from the certificate of a client.
+    pub(crate) certificate_names: CertificateNames,
     /// What holds for its connections, if that is not what holds for all.
     pub(crate) terms: Option<Arc<Terms>>,
     connections_max: usize,
@@ -56,6 +58,7 @@ impl ListenerState {
         Self {
             bind,
             allow_anonymous: config.allow_anonymous,
+            certificate_names: config.certificate_names,
             terms: terms(config).map(Arc::new),
             connections_max: config.max_connections,
             connections: AtomicUsize::new(0),

@@ -9,6 +9,7 @@
 mod access;
 mod auth;
 mod certificate;
+mod certified;
 mod half_open;
 mod limits;
 mod quic;

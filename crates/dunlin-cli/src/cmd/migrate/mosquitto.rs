@@ -173,6 +173,12 @@ impl Migrated {
             "use_identity_as_username" | "use_subject_as_username" if value == "false" => {
                 return Ok(());
             }
+            "use_identity_as_username" => {
+                return self.field("certificate_user_name", quoted("cn"));
+            }
+            "use_subject_as_username" => {
+                return self.field("certificate_user_name", quoted("subject"));
+            }
             "persistent_client_expiration" => {
                 let seconds = seconds(value).ok_or("expected a number and h, d, w, m or y")?;
                 return self.option("session", "expiry_interval_3x_s", seconds.to_string());

@@ -1,9 +1,11 @@
 //! An authenticator for tests: passwords, and the two-step method `two-step` over AUTH.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dunlin_codec::ReasonCode;
 
+use crate::access::{Action, Effect, FilterTemplate, QoSSet, Rule, RuleSet, RuleSource, Users};
 use crate::input::{Attempt, AuthenticationStep, Decision, Grant};
 
 /// Decides by what the test told it; as long as it was told nothing it allows everyone.
@@ -20,6 +22,9 @@ impl Authenticator {
     /// `two`, and the broker ends with `done`. What else the client says is wrong.
     pub(crate) const METHOD: &str = "two-step";
 
+    /// A user whose own rules allow everything, whatever the broker's say.
+    pub(crate) const RULED: &str = "ruled";
+
     pub(crate) fn decide(&self, attempt: &Attempt) -> Decision {
         if let Some(&reason_code) = self.refused.get(&attempt.client_id) {
             return Decision::Deny { reason_code };
@@ -33,7 +38,10 @@ impl Authenticator {
                     && attempt.password.is_some()
             });
         if is_known {
-            Decision::Allow(Grant::default())
+            Decision::Allow(Grant {
+                rules: (attempt.user_name.as_deref() == Some(Self::RULED)).then(everything),
+                ..Grant::default()
+            })
         } else {
             let reason_code = ReasonCode::BadUserNameOrPassword;
             Decision::Deny { reason_code }
@@ -59,4 +67,22 @@ impl Authenticator {
             },
         }
     }
+}
+
+fn everything() -> Arc<RuleSet> {
+    let rule = Rule {
+        effect: Effect::Allow,
+        action: Action::All,
+        filter: FilterTemplate::parse("#", false).unwrap(),
+        users: Users::All,
+        clients: Vec::new(),
+        networks: Vec::new(),
+        qos: QoSSet::ALL,
+        retain: None,
+        source: RuleSource {
+            file: "a token".into(),
+            line: 0,
+        },
+    };
+    Arc::new(RuleSet::new(vec![rule], Effect::Deny))
 }

@@ -149,6 +149,7 @@ scripts! {
         retained_survive rewritten sent_after_it_is_safe sent_and_gone session_survives
         shared_moves shared_survives taken_over_into_a_lasting_session takeover_wills
         unreadable_payload will_after_a_stop will_alone_is_rewritten will_delay_goes_on
+        will_keeps_its_rules
         will_of_qos_0_once will_was_due_first
     }
     subscribe {

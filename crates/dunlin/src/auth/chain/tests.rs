@@ -48,6 +48,7 @@ async fn refusal(
         now: Time::ZERO,
         peer: crate::peer::Peer::default(),
         allow_anonymous: anonymous,
+        ..Caller::default()
     };
     match chain
         .decide(attempt, &caller, &mut Exchange::default())

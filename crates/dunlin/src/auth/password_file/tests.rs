@@ -29,7 +29,7 @@ fn comments_and_order_stay() {
         file.to_string()
             .starts_with("# users of the house\n\nada:$argon2id$")
     );
-    let users = Users::new(&file).unwrap();
+    let users = Users::new(&[file]).unwrap();
     assert!(users.get("ada").unwrap().verifies(b"new"));
     assert!(!users.get("ada").unwrap().verifies(b"open sesame"));
 }
@@ -94,13 +94,13 @@ fn users_that_there_are_not_cost_what_the_others_do() {
         "{file}{}",
         TEXT.lines().nth(2).unwrap().replace("ada", "eve")
     );
-    let users = Users::new(&parse(&mixed).unwrap()).unwrap();
+    let users = Users::new(&[parse(&mixed).unwrap()]).unwrap();
     assert_eq!(
         users.decoy().unwrap().cost(),
         users.get("ada").unwrap().cost()
     );
     assert!(
-        Users::new(&PasswordFile::default())
+        Users::new(&[PasswordFile::default()])
             .unwrap()
             .decoy()
             .is_none()

@@ -17,7 +17,7 @@ fn write(path: &Path, users: &[(&str, &str)]) {
 
 fn open(path: &Path) -> Arc<Passwords> {
     let pool = Pool::start("test", 1, 4).unwrap();
-    Passwords::open(path.into(), Arc::new(pool)).unwrap()
+    Passwords::open(vec![UserSource::named(path.into())], Arc::new(pool)).unwrap()
 }
 
 async fn ask(passwords: &Arc<Passwords>, user: Option<&str>, password: Option<&[u8]>) -> Verdict {
@@ -83,7 +83,8 @@ async fn auth_back_end_edge_odd_credentials_are_refused() {
 async fn fail_open_configuration_keeps_the_users_that_it_had() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
-    assert!(Passwords::open(path.clone(), Arc::new(Pool::start("test", 1, 1).unwrap())).is_err());
+    let pool = Arc::new(Pool::start("test", 1, 1).unwrap());
+    assert!(Passwords::open(vec![UserSource::named(path.clone())], pool).is_err());
     write(&path, &[("ada", "secret")]);
     let passwords = open(&path);
     let Verdict::Allow(allowed) = ask(&passwords, Some("ada"), Some(b"secret")).await else {
@@ -125,4 +126,34 @@ async fn who_has_another_password_is_not_who_was_let_in() {
     file.write(&path).unwrap();
     assert!(passwords.reload(true));
     assert_eq!([holds[0](), holds[1]()], [false, true]);
+}
+
+#[tokio::test]
+async fn stored_users_come_beside_those_of_the_file_and_need_not_be_there_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let (named, data_dir) = (folder.path().join("file"), folder.path().join("data"));
+    let stored = data_dir.join(STORED_USERS);
+    write(&named, &[("ada", "of the file")]);
+    let pool = Arc::new(Pool::start("test", 1, 4).unwrap());
+    let sources = vec![UserSource::named(named), UserSource::stored(&data_dir)];
+    let passwords = Passwords::open(sources, pool).unwrap();
+    let verdict = ask(&passwords, Some("bob"), Some(b"stored")).await;
+    assert!(matches!(verdict, Verdict::Next));
+    std::fs::create_dir(&data_dir).unwrap();
+    write(&stored, &[("ada", "stored"), ("bob", "stored")]);
+    assert!(passwords.reload(true));
+    for (user, password, is_right) in [
+        ("bob", "stored", true),
+        ("ada", "of the file", true),
+        ("ada", "stored", false),
+    ] {
+        let verdict = ask(&passwords, Some(user), Some(password.as_bytes())).await;
+        let is_let_in = matches!(verdict, Verdict::Allow(_));
+        assert_eq!(is_let_in, is_right, "{user} {password}");
+    }
+    // If one is broken, both stay as they were.
+    std::fs::write(&stored, "bob:stored\n").unwrap();
+    assert!(!passwords.reload(true));
+    let verdict = ask(&passwords, Some("bob"), Some(b"stored")).await;
+    assert!(matches!(verdict, Verdict::Allow(_)));
 }

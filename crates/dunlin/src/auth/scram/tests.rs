@@ -7,6 +7,7 @@ use dunlin_core::input::Secret;
 use super::*;
 use crate::auth::hash::PasswordScheme;
 use crate::auth::password_file::PasswordFile;
+use crate::auth::passwords::UserSource;
 use crate::auth::pool::Pool;
 use crate::auth::verifier::client;
 use crate::mutate::mutations;
@@ -37,7 +38,7 @@ impl House {
         }
         file.write(&path).unwrap();
         let pool = Arc::new(Pool::start("test", 1, 4).unwrap());
-        let passwords = Passwords::open(path.clone(), pool).unwrap();
+        let passwords = Passwords::open(vec![UserSource::named(path.clone())], pool).unwrap();
         let scram = Scram::new(Arc::clone(&passwords)).unwrap();
         Self {
             _folder: folder,

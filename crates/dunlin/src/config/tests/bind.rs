@@ -47,6 +47,58 @@ fn urls_that_are_addresses() {
 }
 
 #[test]
+fn a_listener_that_knows_clients_by_certificate_may_be_open_to_the_world_and_is_not_anonymous() {
+    let of = |bind: &str, more: &str| {
+        format!(
+            "[tls]\ncertificate_file = \"c\"\nkey_file = \"k\"\nclient_ca_file = \"a\"\n\
+             [[listener]]\nbind = \"{bind}\"\n{more}"
+        )
+    };
+    let by_name = "certificate_user_name = \"cn\"";
+    for bind in [
+        "mqtts://0.0.0.0",
+        "mqtts://127.0.0.1",
+        "wss://127.0.0.1",
+        "quic://[::]",
+    ] {
+        let config = Config::from_toml(&of(bind, by_name)).unwrap();
+        assert!(!config.listeners[0].allow_anonymous, "{bind}");
+    }
+    for (text, told) in [
+        (of("mqtts://0.0.0.0", ""), "no authentication is configured"),
+        (
+            of("mqtts://0.0.0.0", "certificate_client_id = \"cn\""),
+            "no authentication is configured",
+        ),
+        (
+            of("mqtt://127.0.0.1", by_name),
+            "mqtt://127.0.0.1:1883 does not",
+        ),
+        (
+            of(
+                "mqtts://127.0.0.1",
+                "certificate_client_id = \"uri\"\ntls_client_certificate = \"none\"",
+            ),
+            "mqtts://127.0.0.1:8883 does not",
+        ),
+    ] {
+        let error = Config::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn stored_users_need_a_store() {
+    let error = Config::from_toml("auth.stored_users = true\nstore.ephemeral = true").unwrap_err();
+    assert!(
+        error.to_string().starts_with("<text>:1: auth.stored_users"),
+        "{error}"
+    );
+    let config = Config::from_toml("auth.stored_users = true").unwrap();
+    assert!(!config.listeners[0].allow_anonymous);
+}
+
+#[test]
 fn urls_that_are_not() {
     let not_an_address = |text: &str| {
         format!(

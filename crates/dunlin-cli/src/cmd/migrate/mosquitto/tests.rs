@@ -81,6 +81,21 @@ fn without_a_listener_it_is_this_machine_and_with_one_every_address() {
 }
 
 #[test]
+fn names_of_certificates_are_carried_over() {
+    for (word, part) in [("identity", "cn"), ("subject", "subject")] {
+        let migrated = migrated(&format!(
+            "listener 8883 127.0.0.1\ncertfile c\nkeyfile k\ncafile a\nrequire_certificate true\n\
+             use_{word}_as_username true\n"
+        ));
+        assert_eq!(migrated.left, []);
+        let config = Config::from_toml(&migrated.to_string()).unwrap();
+        let names = config.listeners[0].certificate_names;
+        assert_eq!(names.user_name.unwrap().as_word(), part);
+        assert!(!config.listeners[0].allow_anonymous);
+    }
+}
+
+#[test]
 fn what_is_left_is_listed_and_no_secret_is_shown() {
     let migrated = migrated(
         "connection up
