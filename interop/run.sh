@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the suites against a broker that is already there, after installing the clients:
 #   interop/run.sh HOST PORT [SUITE...]
-# SUITE is paho, mqttjs or mosquitto; all three without. ONLY='5.0/will_*' runs some cases of each.
+# SUITE is paho, mqttjs or mosquitto, all three without, or browser, for the port of a WebSocket. ONLY='5.0/will_*' runs some cases of each.
 # TRANSPORT=tls CA_FILE=ca.pem, ws or wss goes another way than TCP: see harness/transport.py.
 # The last line is `N passed, N failed`, and the exit code is 1 if one failed.
 set -euo pipefail
@@ -24,9 +24,10 @@ run_suite() {
     paho | mosquitto)
       .venv/bin/python -m "suite_$1" --host "$host" --port "$port" --only "$only"
       ;;
+    browser) node suite_browser/main.mjs --host "$host" --port "$port" --only "$only" ;;
     mqttjs) node suite_mqttjs/main.mjs --host "$host" --port "$port" --only "$only" ;;
     *)
-      echo "no suite is called $1: paho, mqttjs, mosquitto" >&2
+      echo "no suite is called $1: paho, mqttjs, mosquitto, browser" >&2
       return 2
       ;;
   esac

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the suites and tests drive, each pinned or from Debian:
 #   mosquitto-clients   Debian package          mosquitto_pub, mosquitto_sub, mosquitto_rr
+#   chromium            Debian package          MQTT.js in a page, by playwright-core
 #   haproxy             Debian package          in front of the broker, for the PROXY protocol
 #   paho-mqtt           PyPI, requirements.txt  into interop/.venv
-#   mqtt (MQTT.js)      npm, package-lock.json  into interop/node_modules
+#   mqtt (MQTT.js), playwright-core  npm, package-lock.json  into interop/node_modules
 # What is there already is left alone, so a second run takes a moment and needs no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -45,6 +46,8 @@ done
 
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || apt_install haproxy
 
+command -v chromium >/dev/null || [ -n "${CHROMIUM:-}" ] || apt_install chromium
+
 if ! same requirements.txt .venv/installed || ! .venv/bin/python -c 'import paho.mqtt.client' 2>/dev/null; then
   command -v python3 >/dev/null || die "python3 is missing: install Python 3.9 or later"
   python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install python3-venv
@@ -56,9 +59,9 @@ if ! same requirements.txt .venv/installed || ! .venv/bin/python -c 'import paho
 fi
 
 if ! same package-lock.json node_modules/.installed; then
-  command -v node >/dev/null || die "node is missing: install Node.js 18 or later"
+  command -v node >/dev/null || die "node is missing: install Node.js 20 or later"
   command -v npm >/dev/null || apt_install npm
-  say "installing MQTT.js into interop/node_modules"
+  say "installing MQTT.js and playwright-core into interop/node_modules"
   npm ci --silent >&2
   cp package-lock.json node_modules/.installed
 fi

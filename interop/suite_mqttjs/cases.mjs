@@ -81,7 +81,7 @@ export class Trial {
       try {
         await cleanup()
       } catch (error) {
-        console.error(`note mqttjs ${this.name}: clean-up: ${error.message}`)
+        console.error(`note ${this.name}: clean-up: ${error.message}`)
       }
     }
   }
@@ -94,23 +94,23 @@ export function check(name, versions, run) {
   for (const version of versions) registered.push({ name, version, run })
 }
 
-async function runOne({ name, version, run }, host, port) {
+async function runOne(suite, { name, version, run }, host, port) {
   const trial = new Trial(name, version, host, port)
   try {
     await run(trial)
-    console.log(`ok mqttjs ${trial.name}`)
+    console.log(`ok ${suite} ${trial.name}`)
     return true
   } catch (error) {
     const where = error instanceof Failure ? '' : ` at ${error.stack?.split('\n')[1]?.trim()}`
-    console.log(`FAIL mqttjs ${trial.name}: ${error.message}${where}`)
+    console.log(`FAIL ${suite} ${trial.name}: ${error.message}${where}`)
     return false
   } finally {
     await trial.clean()
   }
 }
 
-/** Runs the registered cases; the exit code is 1 if one of them failed, 2 for wrong arguments. */
-export async function main() {
+/** Runs the registered cases of a suite; the exit code is 1 if one of them failed, 2 for wrong arguments. */
+export async function main(suite) {
   const { values } = parseArgs({
     options: {
       host: { type: 'string', default: process.env.HOST ?? '127.0.0.1' },
@@ -136,11 +136,11 @@ export async function main() {
     while (next < work.length) {
       const one = work[next]
       next += 1
-      const succeeded = await runOne(one, values.host, Number(values.port))
+      const succeeded = await runOne(suite, one, values.host, Number(values.port))
       passed += succeeded
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  console.log(`mqttjs: ${passed} passed, ${work.length - passed} failed`)
+  console.log(`${suite}: ${passed} passed, ${work.length - passed} failed`)
   return passed === work.length ? 0 : 1
 }

@@ -9,4 +9,4 @@ import './wills.mjs'
 
 // MQTT.js throws what nobody listens for; a case that has ended no longer does.
 process.on('uncaughtException', (error) => console.error(`note mqttjs: ${error.stack}`))
-process.exit(await main())
+process.exit(await main('mqttjs'))

@@ -44,6 +44,13 @@ fn mqtt_js_does_all_over_websocket() {
 }
 
 #[test]
+fn a_page_in_a_browser_is_served() {
+    if suite::is_wanted() {
+        suite::run("browser", start(&[]).port_of("ws"), &[]);
+    }
+}
+
+#[test]
 fn paho_does_all_over_websocket_and_tls() {
     if suite::is_wanted() {
         let authority = Authority::new();
@@ -155,12 +162,36 @@ fn a_text_frame_ends_the_network_connection() {
     let broker = start(&[]);
     let mut stream = request(&broker, "/mqtt", &UPGRADE);
     assert!(head(&mut stream).starts_with("HTTP/1.1 101 "));
-    // A CONNECT, but in a text frame, with a mask of zeros. In one piece: what came after the end
-    // would have the operating system throw the Close away.
+    // A CONNECT, but in a text frame, with a mask of zeros.
     let frame = b"\x81\x8e\0\0\0\0\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00";
     stream.write_all(frame).unwrap();
     // Close with 1003 and nothing else.
     assert_eq!(rest(stream), b"\x88\x02\x03\xeb");
+}
+
+/// Class 21 of attacks: frames that are wrong, with more behind them than the broker wants to read. It
+/// says why it ends, and that arrives.
+#[test]
+fn web_a_broken_frame_is_told_of_however_much_follows() {
+    let broker = start(&[]);
+    let mebibyte = vec![0; 1 << 20];
+    for (frame, status) in [
+        // Text; not masked; a reserved bit, as for compression; a control frame that is too long; a
+        // continuation of nothing; a length with its highest bit.
+        (&b"\x81\x81\0\0\0\0x"[..], 1003_u16),
+        (b"\x82\x01x", 1002),
+        (b"\xc2\x81\0\0\0\0x", 1002),
+        (b"\x89\xfe\x00\x7e\0\0\0\0", 1002),
+        (b"\x80\x81\0\0\0\0x", 1002),
+        (b"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 1002),
+    ] {
+        let mut stream = request(&broker, "/mqtt", &UPGRADE);
+        assert!(head(&mut stream).starts_with("HTTP/1.1 101 "));
+        stream.write_all(frame).unwrap();
+        stream.write_all(&mebibyte).unwrap();
+        let [high, low] = status.to_be_bytes();
+        assert_eq!(rest(stream), [0x88, 2, high, low], "{frame:x?}");
+    }
 }
 
 // [v5 MQTT-6.0.0-2] [v3 MQTT-6.0.0-2]
