@@ -13,6 +13,7 @@ mod good;
 mod limits;
 mod malformed;
 mod mutation;
+mod overload;
 mod transport;
 
 use dunlin_client::codec::{

@@ -37,6 +37,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// What a client may send before it is read.
 const WINDOW_BYTES: u32 = 256 * 1024;
 
+/// What waits in the one socket of all connections: a datagram that finds it full comes again only
+/// after a second.
+const SOCKET_BYTES: usize = 4 << 20;
+
 /// Handshakes after which a client has to show that its address is its own.
 const UNVALIDATED_MAX: usize = 64;
 
@@ -54,6 +58,9 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
         // [::] is every address, of both versions, whatever the machine's default is.
         socket.set_only_v6(false)?;
     }
+    // Wishes, which the operating system may cut short.
+    let _ = socket.set_recv_buffer_size(SOCKET_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BYTES);
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     let socket = UdpSocket::from(socket);
