@@ -7,6 +7,7 @@ use super::super::transport::Stream;
 use super::WebSocket;
 use super::frame::FrameError;
 use super::input::{Control, Input};
+use crate::mutate::corpus;
 
 impl Stream for DuplexStream {
     fn poll_write_ready(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
@@ -210,4 +211,24 @@ async fn the_broker_says_close_and_reads_on_to_the_end() {
     websocket.read_to_end(&mut discarded).await.unwrap();
     drop(websocket);
     assert_eq!(rest_of(client).await, b"\x88\x02\x03\xe8");
+}
+
+/// Frames come to the same however their bytes arrive, and never to more than what came.
+#[test]
+fn fuzz_websocket_frames() {
+    let (mut good, mut broken) = (0, 0);
+    for bytes in corpus("websocket_frames", 1000) {
+        let whole = read(&bytes, bytes.len().max(1));
+        for step in [1, 3] {
+            assert_eq!(read(&bytes, step), whole, "{}", bytes.escape_ascii());
+        }
+        match whole {
+            Ok((mqtt, _)) => {
+                assert!(mqtt.len() <= bytes.len());
+                good += 1;
+            }
+            Err(_) => broken += 1,
+        }
+    }
+    assert!(good > 100 && broken > 1000, "{good} good, {broken} broken");
 }

@@ -1,4 +1,5 @@
 use super::{HeaderError, Said, V1_BYTES_MAX, V2_BYTES_MAX, V2_SIGNATURE, parse};
+use crate::mutate::corpus;
 
 fn client(address: &str) -> Said {
     Said::Client(address.parse().unwrap())
@@ -114,4 +115,29 @@ fn everything_else_is_refused() {
             bytes.escape_ascii().to_string()
         );
     }
+}
+
+/// A header says the same however its bytes arrive, and what is behind it does not count.
+#[test]
+fn fuzz_proxy_headers() {
+    let (mut good, mut broken) = (0, 0);
+    for bytes in corpus("proxy_header", 2000) {
+        let whole = parse(&bytes);
+        let first = (0..=bytes.len()).find(|&len| parse(&bytes[..len]) != Ok(None));
+        match whole {
+            Ok(Some((_, len))) => {
+                assert!(len <= V2_BYTES_MAX, "{}", bytes.escape_ascii());
+                assert_eq!(first, Some(len), "{}", bytes.escape_ascii());
+                assert_eq!(parse(&bytes[..len]), whole, "{}", bytes.escape_ascii());
+                good += 1;
+            }
+            Ok(None) => assert_eq!(first, None, "{}", bytes.escape_ascii()),
+            Err(_) => {
+                let told = first.map(|len| parse(&bytes[..len]));
+                assert_eq!(told, Some(whole), "{}", bytes.escape_ascii());
+                broken += 1;
+            }
+        }
+    }
+    assert!(good > 1000 && broken > 1000, "{good} good, {broken} broken");
 }

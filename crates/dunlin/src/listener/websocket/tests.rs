@@ -1,4 +1,5 @@
 use super::{Agreed, FIELDS_MAX, REQUEST_BYTES_MAX, Refused, Upgrade, UpgradeError, accept};
+use crate::mutate::corpus;
 
 /// The example of RFC 6455, section 1.3, with what MQTT needs.
 const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: broker.example\r\nUpgrade: websocket\r\n\
@@ -147,4 +148,34 @@ async fn a_request_without_end_is_read_to_its_bound() {
         accepted,
         Err(UpgradeError::Refused(Refused::TooLarge))
     ));
+}
+
+/// Whatever is asked, an answer is one response whose header the request has no part in.
+#[test]
+fn fuzz_websocket_upgrades() {
+    let listed = upgrade(&["https://shop.example"]);
+    let (mut good, mut refused) = (0, 0);
+    for bytes in corpus("websocket_upgrade", 2000) {
+        match listed.answer(&bytes) {
+            Ok(agreed) => {
+                assert!(bytes.starts_with(b"GET /mqtt"), "{}", bytes.escape_ascii());
+                assert_eq!(agreed.accept.len(), 28, "{}", bytes.escape_ascii());
+                good += 1;
+            }
+            Err(why) => {
+                let response = why.response();
+                let (head, body) = response.split_once("\r\n\r\n").unwrap();
+                assert!(head.lines().count() <= 6, "{response:?}");
+                assert!(head.ends_with("Connection: close"), "{response:?}");
+                assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+                let is_shown = |character: char| character == '\n' || !character.is_control();
+                assert!(body.chars().all(is_shown), "{response:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(
+        good > 100 && refused > 1000,
+        "{good} good, {refused} refused"
+    );
 }
