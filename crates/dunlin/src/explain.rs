@@ -10,7 +10,7 @@ use dunlin_core::access::{Effect, Identity, Rule, Verdict};
 use dunlin_core::connection::explain::{self, Explanation, Step};
 
 use crate::auth::access_rules;
-use crate::config::Config;
+use crate::config::{Config, HttpAuthConfig};
 use crate::settings::core_settings;
 
 /// Who asks.
@@ -61,7 +61,11 @@ pub fn publish(
     let identity = asker.identity();
     let settings = core_settings(config);
     let explanation = explain::publish(&settings, &rules, &identity, (topic, qos, retain));
-    Ok(explained(&explanation, rules.rules().len(), Vec::new()))
+    Ok(explained(
+        &explanation,
+        rules.rules().len(),
+        not_asked(config),
+    ))
 }
 
 /// Whether this may be subscribed to.
@@ -79,15 +83,24 @@ pub fn subscribe(
     let settings = core_settings(config);
     let explanation = explain::subscribe(&settings, &rules, &identity, (filter, qos));
     let share = filter.share().ok().flatten();
-    let steps = share.map(|share| {
+    let mut steps = not_asked(config);
+    steps.extend(share.map(|share| {
         let inner = share.filter;
         format!("it is a shared subscription: rules are asked about {inner}")
-    });
-    Ok(explained(
-        &explanation,
-        rules.rules().len(),
-        steps.into_iter().collect(),
-    ))
+    }));
+    Ok(explained(&explanation, rules.rules().len(), steps))
+}
+
+/// What only a running broker asks.
+fn not_asked(config: &Config) -> Vec<String> {
+    let servers = config.access.http.iter();
+    let step = |server: &HttpAuthConfig| {
+        format!(
+            "{} is not asked here: a client may have rules from it, which come first",
+            server.url
+        )
+    };
+    servers.map(step).collect()
 }
 
 fn explained(explanation: &Explanation<'_>, rules: usize, mut steps: Vec<String>) -> Explained {

@@ -3,8 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Output, Stdio};
 
 use super::broker::Broker;
 use super::{alone, text};
@@ -165,32 +164,15 @@ fn a_broker_asks_for_passwords_and_takes_changes_at_once() {
 #[test]
 fn info_log_no_password_and_no_hash_is_ever_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let (users, log) = (folder.path().join("users"), folder.path().join("log"));
+    let users = folder.path().join("users");
     let secret = "Xy7-very-secret";
     assert!(
         passwd(&["-b", path(&users), "ada", secret], "")
             .status
             .success()
     );
-    let mut broker = Command::new(env!("CARGO_BIN_EXE_dunlin"))
-        .args(["serve", "--ephemeral", "--listen", "mqtt://127.0.0.1:0"])
-        .args(["--log-level", "trace", "--password-file", path(&users)])
-        .stderr(fs::File::create(&log).unwrap())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let logged = || fs::read_to_string(&log).unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    let wait_until_logged = |what: &str| {
-        while !logged().contains(what) {
-            assert!(Instant::now() < until, "no {what} in {}", logged());
-            std::thread::yield_now();
-        }
-    };
-    wait_until_logged("listening on mqtt://127.0.0.1:");
-    let line = logged();
-    let port = line.split("mqtt://127.0.0.1:").nth(1).unwrap();
-    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let mut broker = Broker::start(&["--log-level", "trace", "--password-file", path(&users)]);
+    let port = broker.port().to_string();
     for password in [secret, "Xy7-wrong"] {
         for client in ["a", "b\nforged line"] {
             let words = [
@@ -215,12 +197,12 @@ fn info_log_no_password_and_no_hash_is_ever_shown() {
         }
     }
     fs::write(&users, format!("ada:{secret}\n")).unwrap();
-    super::signal(&broker, "HUP");
-    wait_until_logged("the users that it held before stay");
-    super::signal(&broker, "TERM");
-    broker.wait().unwrap();
-    let logged = logged();
-    assert!(!logged.contains("Xy7"), "{logged}");
-    assert!(!logged.contains("argon2id$v"), "{logged}");
-    assert!(!logged.contains("\nforged"), "{logged}");
+    broker.signal("HUP");
+    broker.wait_for_log("the users that it held before stay");
+    let (_, logged) = broker.end();
+    for line in logged {
+        assert!(!line.contains("Xy7"), "{line}");
+        assert!(!line.contains("argon2id$v"), "{line}");
+        assert!(!line.starts_with("forged"), "{line}");
+    }
 }

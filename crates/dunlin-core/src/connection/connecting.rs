@@ -266,19 +266,8 @@ impl Connection {
         grant: &Grant,
     ) -> Result<(Connected, bool, Option<Position>), ReasonCode> {
         let settings = context.broker.settings();
-        let client_id = match &grant.client_id {
-            _ if !connect.client_id.is_empty() => ClientIdentifier::from(connect.client_id),
-            Some(assigned) if assigned.len() > settings.mqtt.client_id_bytes_max => {
-                return Err(ReasonCode::ClientIdentifierNotValid);
-            }
-            Some(assigned) => ClientIdentifier::from(&**assigned),
-            None => {
-                let (high, low) = (context.worker.random(), context.worker.random());
-                ClientIdentifier::from(format!("dunlin-{high:016x}{low:016x}").as_str())
-            }
-        };
         let identity = Identity {
-            client_id,
+            client_id: client_id(context, connect, grant)?,
             user_name: match &grant.user_name {
                 Some(name) => Some(Arc::clone(name)),
                 None => connect.user_name.map(Into::into),
@@ -438,6 +427,25 @@ fn check(connect: &Connect<'_>, settings: &Settings) -> Result<(), ReasonCode> {
         return Err(ReasonCode::TopicNameInvalid);
     }
     Ok(())
+}
+
+/// The Client Identifier of a CONNECT, or one that is assigned.
+fn client_id(
+    context: &mut Occasion<'_>,
+    connect: &Connect<'_>,
+    grant: &Grant,
+) -> Result<ClientIdentifier, ReasonCode> {
+    let bytes_max = context.broker.settings().mqtt.client_id_bytes_max;
+    match &grant.client_id {
+        _ if !connect.client_id.is_empty() => Ok(ClientIdentifier::from(connect.client_id)),
+        Some(assigned) if assigned.len() > bytes_max => Err(ReasonCode::ClientIdentifierNotValid),
+        Some(assigned) => Ok(ClientIdentifier::from(&**assigned)),
+        None => {
+            let (high, low) = (context.worker.random(), context.worker.random());
+            let random = format!("dunlin-{high:016x}{low:016x}");
+            Ok(ClientIdentifier::from(random.as_str()))
+        }
+    }
 }
 
 fn checked_will(

@@ -75,7 +75,8 @@ impl Sources {
 
 /// Without any rules everything is allowed; with some, what none is about is as configured.
 fn compiled(config: &AccessConfig, rules: Vec<Rule>) -> RuleSet {
-    let has_rules = config.acl_file.is_some() || !config.rules.is_empty();
+    let has_rules =
+        config.acl_file.is_some() || !config.rules.is_empty() || !config.http.is_empty();
     let no_match = if has_rules {
         config.no_match
     } else {

@@ -5,18 +5,29 @@ use std::time::Duration;
 use dunlin_codec::ReasonCode;
 use dunlin_core::input::Attempt;
 
+use super::http::HttpServer;
 use super::port::{Allowed, Authenticator, Caller, Exchange, Verdict};
 
 /// Several authenticators, of which the first that decides wins.
 pub(crate) struct Chain {
     links: Vec<Box<dyn Authenticator>>,
+    /// Who knows what those may do that are let in.
+    access: Vec<HttpServer>,
     timeout: Duration,
 }
 
 impl Chain {
     /// A chain; `timeout` is for all of it.
-    pub(crate) fn new(links: Vec<Box<dyn Authenticator>>, timeout: Duration) -> Self {
-        Self { links, timeout }
+    pub(super) const fn new(
+        links: Vec<Box<dyn Authenticator>>,
+        access: Vec<HttpServer>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            links,
+            access,
+            timeout,
+        }
     }
 
     /// Decides. Whatever goes wrong, nobody is let in by it.
@@ -44,10 +55,38 @@ impl Chain {
         for link in &self.links {
             match link.decide(attempt, caller, exchange).await {
                 Verdict::Next => {}
+                Verdict::Allow(allowed) => return self.ruled(allowed, attempt, caller).await,
                 verdict => return verdict,
             }
         }
-        self.nobody_decided(attempt, caller)
+        match self.nobody_decided(attempt, caller) {
+            Verdict::Allow(allowed) => self.ruled(allowed, attempt, caller).await,
+            verdict => verdict,
+        }
+    }
+
+    /// Has it asked what a client may do that is let in, unless its credential said so. Without an
+    /// answer it is not.
+    async fn ruled(&self, mut allowed: Allowed, attempt: &Attempt, caller: &Caller) -> Verdict {
+        if allowed.grant.rules.is_some() {
+            return Verdict::Allow(allowed);
+        }
+        let user_name = allowed.grant.user_name.clone();
+        let user_name = user_name.as_deref().or(attempt.user_name.as_deref());
+        for server in &self.access {
+            match server.rules(attempt, user_name, caller).await {
+                Ok(None) => {}
+                Ok(Some(told)) => {
+                    let grant = &mut allowed.grant;
+                    grant.rules = told.rules;
+                    let ends = grant.expires_at.into_iter().chain(told.expires_at);
+                    grant.expires_at = ends.min();
+                    break;
+                }
+                Err(reason_code) => return Verdict::Deny(reason_code),
+            }
+        }
+        Verdict::Allow(allowed)
     }
 
     fn nobody_decided(&self, attempt: &Attempt, caller: &Caller) -> Verdict {

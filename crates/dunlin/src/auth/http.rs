@@ -1,4 +1,5 @@
-//! A server that is asked over HTTP who a client is.
+//! A server that is asked over HTTP who a client is, or what a client may do whom another way of
+//! authentication let in.
 //!
 //! | Answer | Means |
 //! |---|---|
@@ -6,8 +7,11 @@
 //! | 200 with `{ "result": "deny" }`, 401, 403 | not let in |
 //! | 200 with `{ "result": "ignore" }` | others are asked |
 //! | anything else, or none in time | not let in |
+//!
+//! What a client may do is asked once, when it connects, and is rules from then on: nothing that it
+//! sends or is sent waits for another machine, and its will and what its session holds have rules too
+//! when nobody could be asked.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +21,12 @@ use dunlin_codec::{ProtocolVersion, ReasonCode};
 use dunlin_core::input::{Attempt, Grant};
 use dunlin_core::time::Time;
 use parking_lot::Mutex;
-use ring::{digest, hmac};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::{error, info};
 
+use super::answers::{Answers, Key};
 use super::claimed_rules;
 use super::pool::{NotDone, Pool};
 use super::port::{Allowed, Authenticator, Caller, Deciding, Exchange, Verdict};
@@ -31,15 +36,11 @@ use crate::http::{Answer, HttpClient};
 /// Clients that wait for a request to end before theirs begins, at most.
 const WAITING_MAX: usize = 1024;
 
-/// Answers that are kept, at most.
-const CACHED_MAX: usize = 10_000;
-
 /// The server, and what it said.
 pub(super) struct HttpServer {
     server: Arc<Server>,
     pool: Pool,
-    cache: Mutex<Cache>,
-    cached_for: Duration,
+    cache: Mutex<Answers<Grant>>,
     /// What credentials are hashed with, so that they are not kept.
     cache_key: hmac::Key,
 }
@@ -51,19 +52,14 @@ struct Server {
     is_failing: AtomicBool,
 }
 
-type Cache = HashMap<[u8; digest::SHA256_OUTPUT_LEN], Cached>;
-
-struct Cached {
-    until: Instant,
-    grant: Grant,
-}
-
 /// What the server is told.
 #[derive(Serialize)]
 struct Question<'a> {
     clientid: &'a str,
     username: Option<&'a str>,
-    password: Option<&'a str>,
+    /// Where it is asked who a client is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<Option<&'a str>>,
     peerhost: Option<String>,
     protocol: &'static str,
 }
@@ -103,83 +99,94 @@ impl HttpServer {
                 is_failing: AtomicBool::new(false),
             }),
             pool: Pool::start("auth-http", config.requests_max, WAITING_MAX)?,
-            cache: Mutex::default(),
-            cached_for: config.cache,
+            cache: Mutex::new(Answers::new(config.cache)),
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
         })
     }
 
+    /// Asks who a client is.
     async fn ask(&self, attempt: &Attempt, caller: &Caller) -> Verdict {
         let password = attempt.password.as_ref().map(|secret| secret.0.as_slice());
         let Ok(password) = password.map(str::from_utf8).transpose() else {
             // JSON has no place for it.
             return Verdict::Deny(ReasonCode::BadUserNameOrPassword);
         };
-        let address = caller.peer.address.map(|address| address.ip());
         let question = Question {
-            clientid: &attempt.client_id,
             username: attempt.user_name.as_deref(),
-            password,
-            peerhost: address.map(|address| address.to_canonical().to_string()),
-            protocol: match attempt.version {
-                ProtocolVersion::V31 => "3.1",
-                ProtocolVersion::V311 => "3.1.1",
-                ProtocolVersion::V5 => "5.0",
-            },
+            password: Some(password),
+            ..question(attempt, caller)
         };
-        let Ok(body) = serde_json::to_string(&question) else {
-            return Verdict::Deny(ReasonCode::UnspecifiedError);
+        match self.answer(&question, caller.now).await {
+            Ok(Decided::Allow(grant)) => Verdict::Allow(allowed(grant)),
+            Ok(Decided::Deny) => Verdict::Deny(ReasonCode::BadUserNameOrPassword),
+            Ok(Decided::Ignore) => Verdict::Next,
+            Err(reason_code) => Verdict::Deny(reason_code),
+        }
+    }
+
+    /// Asks what a client may do that was let in, as this user.
+    ///
+    /// # Errors
+    /// Why it is not let in after all.
+    pub(super) async fn rules(
+        &self,
+        attempt: &Attempt,
+        user_name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Option<Grant>, ReasonCode> {
+        let question = Question {
+            username: user_name,
+            ..question(attempt, caller)
         };
+        match self.answer(&question, caller.now).await? {
+            Decided::Allow(grant) => Ok(Some(grant)),
+            Decided::Deny => Err(ReasonCode::NotAuthorized),
+            Decided::Ignore => Ok(None),
+        }
+    }
+
+    async fn answer(&self, question: &Question<'_>, now: Time) -> Result<Decided, ReasonCode> {
+        let body = serde_json::to_string(question).map_err(|_| ReasonCode::UnspecifiedError)?;
         let key = self.key_of(&body);
-        if let Some(grant) = self.cached(&key, caller.now) {
-            return Verdict::Allow(allowed(grant));
+        let kept = self.cache.lock().find(&key, Instant::now());
+        if let Some(grant) = kept.filter(|grant| !is_over(grant, now)) {
+            return Ok(Decided::Allow(grant));
         }
         let server = Arc::clone(&self.server);
         match self.pool.run(move || server.ask(&body)).await {
-            Err(NotDone) => Verdict::Deny(ReasonCode::ServerBusy),
-            Ok(None) => Verdict::Deny(ReasonCode::ServerUnavailable),
-            Ok(Some(Decided::Deny)) => Verdict::Deny(ReasonCode::BadUserNameOrPassword),
-            Ok(Some(Decided::Ignore)) => Verdict::Next,
-            Ok(Some(Decided::Allow(grant))) if is_over(&grant, caller.now) => {
-                Verdict::Deny(ReasonCode::BadUserNameOrPassword)
-            }
+            Err(NotDone) => Err(ReasonCode::ServerBusy),
+            Ok(None) => Err(ReasonCode::ServerUnavailable),
+            Ok(Some(Decided::Allow(grant))) if is_over(&grant, now) => Ok(Decided::Deny),
             Ok(Some(Decided::Allow(grant))) => {
-                self.keep(key, &grant);
-                Verdict::Allow(allowed(grant))
+                let mut cache = self.cache.lock();
+                cache.keep(key, grant.clone(), Instant::now());
+                Ok(Decided::Allow(grant))
             }
+            Ok(Some(decided)) => Ok(decided),
         }
     }
 
-    fn key_of(&self, body: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {
+    fn key_of(&self, body: &str) -> Key {
         let tag = hmac::sign(&self.cache_key, body.as_bytes());
-        let mut key = [0; digest::SHA256_OUTPUT_LEN];
+        let mut key = Key::default();
         key.copy_from_slice(tag.as_ref());
         key
     }
+}
 
-    fn cached(&self, key: &[u8; digest::SHA256_OUTPUT_LEN], now: Time) -> Option<Grant> {
-        let cache = self.cache.lock();
-        let cached = cache.get(key)?;
-        let holds = cached.until > Instant::now() && !is_over(&cached.grant, now);
-        holds.then(|| cached.grant.clone())
-    }
-
-    fn keep(&self, key: [u8; digest::SHA256_OUTPUT_LEN], grant: &Grant) {
-        if self.cached_for.is_zero() {
-            return;
-        }
-        let now = Instant::now();
-        let mut cache = self.cache.lock();
-        if cache.len() >= CACHED_MAX {
-            cache.retain(|_, cached| cached.until > now);
-        }
-        if cache.len() < CACHED_MAX {
-            let cached = Cached {
-                until: now + self.cached_for,
-                grant: grant.clone(),
-            };
-            cache.insert(key, cached);
-        }
+/// What every question says.
+fn question<'a>(attempt: &'a Attempt, caller: &Caller) -> Question<'a> {
+    let address = caller.peer.address.map(|address| address.ip());
+    Question {
+        clientid: &attempt.client_id,
+        username: None,
+        password: None,
+        peerhost: address.map(|address| address.to_canonical().to_string()),
+        protocol: match attempt.version {
+            ProtocolVersion::V31 => "3.1",
+            ProtocolVersion::V311 => "3.1.1",
+            ProtocolVersion::V5 => "5.0",
+        },
     }
 }
 
@@ -226,7 +233,7 @@ fn decided(answer: &Answer) -> Result<Decided, String> {
         Word::Allow => Decided::Allow(Grant {
             rules: match &said.acl {
                 Some(value) => Some(
-                    claimed_rules::read(value, "the answer of auth.http")
+                    claimed_rules::read(value, "the answer over HTTP")
                         .map_err(|error| format!("acl: {error}"))?,
                 ),
                 None => None,

@@ -5,6 +5,7 @@
 
 mod access;
 pub(crate) mod acl_file;
+mod answers;
 pub(crate) mod certificate;
 mod chain;
 mod claimed_rules;
@@ -20,6 +21,7 @@ mod verifier;
 
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use dunlin_core::access::{Access, RuleSet};
 
@@ -27,7 +29,7 @@ pub use hash::{MakeError, PasswordScheme};
 pub use password_file::{PasswordFile, PasswordFileError, STORED_USERS, UserError};
 pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, Verdict};
 
-use crate::config::{AccessConfig, Config, StoreConfig};
+use crate::config::{AccessConfig, Config, HttpAuthConfig, StoreConfig};
 use crate::error::StartError;
 use crate::files::Reload;
 use crate::http::HttpClient;
@@ -81,13 +83,13 @@ impl Auth {
             links.push(Box::new(scram));
         }
         for http in &config.auth.http {
-            let client = HttpClient::new(config.auth.timeout, http.ca_file.as_deref());
-            let client = client.map_err(StartError::Auth)?;
-            let server = HttpServer::new(client, http).map_err(StartError::Worker)?;
-            links.push(Box::new(server));
+            links.push(Box::new(http_server(http, config.auth.timeout)?));
         }
+        let rules = config.access.http.iter();
+        let rules = rules.map(|http| http_server(http, config.auth.timeout));
+        let rules = rules.collect::<Result<_, _>>()?;
         Ok(Self {
-            chain: Chain::new(links, config.auth.timeout),
+            chain: Chain::new(links, rules, config.auth.timeout),
             access,
             files,
         })
@@ -112,6 +114,12 @@ impl Auth {
     pub(crate) fn change_access(&self, config: &AccessConfig) -> Result<(), String> {
         self.access.change(config)
     }
+}
+
+fn http_server(config: &HttpAuthConfig, timeout: Duration) -> Result<HttpServer, StartError> {
+    let client = HttpClient::new(timeout, config.ca_file.as_deref());
+    let client = client.map_err(StartError::Auth)?;
+    HttpServer::new(client, config).map_err(StartError::Worker)
 }
 
 /// The files of users.

@@ -149,7 +149,7 @@ impl Reload for Passwords {
                 true
             }
             Err(what) => {
-                error!("{what}; the users that there were before stay");
+                error!("{what}; the users that it held before stay");
                 false
             }
         }

@@ -7,6 +7,7 @@ use dunlin_core::access::{
     Action, Effect, FilterTemplate, NamePattern, Network, QoSSet, Rule, RuleSource, Users,
 };
 
+use super::auth::HttpAuthConfig;
 use super::error::Source;
 use super::extract::{FromValue, take};
 use super::filter::TopicFilterBuf;
@@ -21,6 +22,8 @@ pub struct AccessConfig {
     pub rules: Vec<Rule>,
     /// A file of rules in Mosquitto's form, which come after those.
     pub acl_file: Option<PathBuf>,
+    /// Servers that know the rules of clients whose credential brought none.
+    pub http: Vec<HttpAuthConfig>,
     /// What holds where there are rules and none applies.
     pub no_match: Effect,
     /// Whether a publish that is denied ends its connection.
@@ -37,6 +40,7 @@ impl AccessConfig {
         Self {
             rules: rules.into_iter().flat_map(|table| table.0).collect(),
             acl_file: take(settings, "access.acl_file"),
+            http: take(settings, "access.http"),
             no_match: effect(take(settings, "access.no_match")),
             denied_publish_disconnects: denied == DeniedPublish::Disconnect,
             revoked_disconnects: revoked == Revoked::Disconnect,

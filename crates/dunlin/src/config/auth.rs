@@ -56,7 +56,7 @@ impl JwtConfig {
     }
 }
 
-/// A server that is asked over HTTP who a client is.
+/// A server that is asked over HTTP about a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpAuthConfig {
@@ -64,7 +64,7 @@ pub struct HttpAuthConfig {
     pub url: String,
     /// Requests at once.
     pub requests_max: usize,
-    /// How long an answer that lets a client in holds for the same credential.
+    /// How long an answer that lets a client in holds for the same question.
     pub cache: Duration,
     /// The authorities that it is verified with; `None` for those of the system.
     pub ca_file: Option<PathBuf>,

@@ -3,7 +3,9 @@
 use super::error::Source;
 use super::raw::Raw;
 use super::value::{Setting, Value};
-use super::{AuthConfig, Bind, CertificateNames, ListenerConfig, StoreConfig, TlsConfig};
+use super::{
+    AccessConfig, AuthConfig, Bind, CertificateNames, ListenerConfig, StoreConfig, TlsConfig,
+};
 
 /// Checks the settings together; each is allowed by itself.
 pub(super) fn together(raw: &mut Raw) {
@@ -28,6 +30,9 @@ fn authentication(raw: &mut Raw) {
     refuse_items(raw, "auth.jwt", without_key, what);
     let without_url = auth.http.iter().map(|http| http.url.is_empty()).collect();
     refuse_items(raw, "auth.http", without_url, "auth.http.url is empty");
+    let access = AccessConfig::from_settings(&raw.settings);
+    let without_url = access.http.iter().map(|http| http.url.is_empty()).collect();
+    refuse_items(raw, "access.http", without_url, "access.http.url is empty");
 }
 
 /// Refuses the items of a list that are marked.

@@ -53,7 +53,7 @@ macro_rules! integers {
         impl FromValue for $integer {
             fn from_value(value: &Value) -> Option<Self> {
                 match value {
-                    Value::Integer(number) => Self::try_from(*number).ok(),
+                    Value::Integer(number) | Value::Mode(number) => Self::try_from(*number).ok(),
                     _ => None,
                 }
             }

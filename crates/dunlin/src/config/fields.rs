@@ -93,10 +93,10 @@ pub(super) const LISTENER_FIELDS: &[Field] = &[
     },
     Field {
         name: "unix_mode",
-        kind: Kind::Integer { min: 0, max: 0o777 },
+        kind: Kind::FileMode,
         default: Some("0o660"),
         unit: "",
-        doc: "The permissions of a Unix socket's file, usually in octal as 0o660: whoever may write \
+        doc: "The permissions of a Unix socket's file: whoever may write \
               may connect.",
     },
     Field {
@@ -367,15 +367,16 @@ pub(super) const JWT_FIELDS: &[Field] = &[
     },
 ];
 
-/// The keys of `[[auth.http]]`.
+/// The keys of `[[auth.http]]` and `[[access.http]]`.
 pub(super) const HTTP_AUTH_FIELDS: &[Field] = &[
     Field {
         name: "url",
         kind: Kind::HttpUrl,
         default: None,
         unit: "",
-        doc: "Where it is sent a POST with the JSON clientid, username, password, peerhost and protocol; it \
-              answers 204, or 200 with a result of allow, deny or ignore and optionally acl and expire_at.",
+        doc: "Where it is sent a POST with the JSON clientid, username, peerhost, protocol and, for \
+              auth.http, password; it answers 204, or 200 with a result of allow, deny or ignore and \
+              optionally acl and expire_at.",
     },
     Field {
         name: "requests_max",
@@ -392,7 +393,7 @@ pub(super) const HTTP_AUTH_FIELDS: &[Field] = &[
         },
         default: Some("60"),
         unit: "seconds",
-        doc: "How long an answer that lets a client in holds for the same client, user and password.",
+        doc: "How long an answer that lets a client in holds for the same question.",
     },
     Field {
         name: "ca_file",

@@ -12,6 +12,8 @@ pub enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// The permissions of a file.
+    FileMode,
     /// One of these words.
     Word(&'static [&'static str]),
     /// The path of a directory.
@@ -72,6 +74,7 @@ impl Kind {
         match self {
             Self::Bool => "true or false".to_owned(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::FileMode => "permissions such as 0o660, at most 0o777".to_owned(),
             Self::Word(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
                 format!("one of {}", words.join(", "))

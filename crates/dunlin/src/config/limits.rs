@@ -20,6 +20,8 @@ pub struct LimitsConfig {
     pub flapping_ban: Duration,
     /// Connections a second from one address.
     pub address_connections_max: u32,
+    /// Those of them that begin with TLS or WebSocket, or are QUIC.
+    pub address_handshakes_max: u32,
     /// Messages a second from one client.
     pub client_messages_max: u32,
     /// Bytes a second from one client.
@@ -36,6 +38,7 @@ impl LimitsConfig {
             flapping_window: seconds(settings, "limits.flapping_window_s"),
             flapping_ban: seconds(settings, "limits.flapping_ban_s"),
             address_connections_max: take(settings, "limits.address_connections_max"),
+            address_handshakes_max: take(settings, "limits.address_handshakes_max"),
             client_messages_max: take(settings, "limits.client_messages_max"),
             client_bytes_max: take(settings, "limits.client_bytes_max"),
             memory_bytes_max: take(settings, "limits.memory_bytes_max"),

@@ -278,6 +278,20 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "access.http",
+        kind: Kind::List {
+            of: &Kind::Table(HTTP_AUTH_FIELDS),
+            items_max: 16,
+            example: "[{ url = \"https://rules.example/mqtt\" }]",
+        },
+        default: "[]",
+        reloadable: false,
+        doc: "Servers that are asked when a client connects what it may do, if that did not come with its \
+              credential: the first that answers allow or deny decides, and without an answer the client \
+              is refused; what its acl does not name takes a rule of the broker.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "access.no_match",
         kind: Kind::Word(Permission::WORDS),
         default: "\"deny\"",
@@ -359,6 +373,19 @@ pub static OPTIONS: &[OptionRecord] = &[
         reloadable: false,
         doc: "How many connections a second one address, or one network of 64 bits in IPv6, may open; \
               others are closed at once, and 0 is any number.",
+        ..RECORD
+    },
+    OptionRecord {
+        path: "limits.address_handshakes_max",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        default: "0",
+        reloadable: false,
+        doc: "How many handshakes a second of TLS, WebSocket and QUIC one address, or one network of 64 \
+              bits in IPv6, may begin, which cost more than connections; others are closed at once, and 0 \
+              is any number.",
         ..RECORD
     },
     OptionRecord {

@@ -21,6 +21,7 @@ use super::nearest::nearest;
 pub(super) enum Value {
     Bool(bool),
     Integer(u64),
+    Mode(u64),
     Word(&'static str),
     Path(String),
     Text(String),
@@ -48,6 +49,7 @@ impl fmt::Display for Value {
         match self {
             Self::Bool(value) => value.fmt(f),
             Self::Integer(value) => value.fmt(f),
+            Self::Mode(value) => write!(f, "{value:#o}"),
             Self::Word(text) => quoted(f, text),
             Self::Path(text) | Self::Text(text) => quoted(f, text),
             Self::Bind(bind) => quoted(f, &bind.to_string()),
@@ -306,6 +308,13 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
                 .ok()
                 .filter(|number| (min..=max).contains(&number))
                 .map(Value::Integer)
+                .ok_or_else(|| format!("expected {}", kind.expected()));
+        }
+        (Kind::FileMode, DeValue::Integer(value)) => {
+            return u64::from_str_radix(value.as_str(), value.radix())
+                .ok()
+                .filter(|mode| *mode <= 0o777)
+                .map(Value::Mode)
                 .ok_or_else(|| format!("expected {}", kind.expected()));
         }
         (kind, DeValue::String(text)) if kind.is_text() => text.as_ref(),

@@ -69,7 +69,7 @@ impl Inner {
             Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
             // The end of the stream, or of the connection.
             Poll::Ready(_) => {
-                self.set_gone();
+                self.lose(worker);
                 return Poll::Ready(true);
             }
         }
@@ -167,7 +167,7 @@ impl Inner {
         let room = missing.min(rest.capacity() - rest.len());
         match self.transport.poll_read_to_end_of(context, rest, room) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0) | Err(_)) => self.set_gone(),
+            Poll::Ready(Ok(0) | Err(_)) => self.lose(worker),
             Poll::Ready(Ok(count)) if count == missing => {
                 let now = worker.now();
                 let packet = Bytes::from(std::mem::take(&mut self.input.rest));

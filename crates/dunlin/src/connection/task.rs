@@ -336,6 +336,19 @@ impl Inner {
         self.wake();
     }
 
+    /// Nothing more of MQTT comes. What the transport still has to say to its peer is said, and heard:
+    /// a socket that is closed over unread bytes takes back what was written to it.
+    pub(super) fn lose(&mut self, worker: &Worker) {
+        if !self.transport.has_to_say_goodbye() {
+            return self.set_gone();
+        }
+        let now = worker.now();
+        worker.with_core(now, |context| self.core.handle_lost(context));
+        self.out.clear();
+        self.phase = Phase::Closing(now.after(worker.shared.timeouts.close));
+        self.wake();
+    }
+
     /// Lets the task look at its phase and socket.
     pub(super) fn wake(&self) {
         if let Some(waker) = &self.waker {

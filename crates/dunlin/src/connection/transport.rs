@@ -103,6 +103,15 @@ impl Transport {
         }
     }
 
+    /// Whether its peer is told in its own words that it ends.
+    pub(super) fn has_to_say_goodbye(&self) -> bool {
+        match self {
+            Self::WebSocket(stream) => stream.is_closing(),
+            Self::SecureWebSocket(stream) => stream.is_closing(),
+            Self::Tcp(_) | Self::Tls(_) | Self::Quic(_) | Self::Unix(_) => false,
+        }
+    }
+
     /// Ends the direction to the peer, once everything is written.
     pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

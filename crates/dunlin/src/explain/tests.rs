@@ -64,3 +64,13 @@ fn what_is_not_a_matter_of_rules_is_told_as_well() {
     assert_eq!(deep.reason_code, ReasonCode::TopicFilterInvalid);
     assert!(ask("mqtt.topic_levels_max = 2", "a/b/c", true).steps[0].contains("ends"));
 }
+
+#[test]
+fn a_server_that_only_a_broker_asks_is_named() {
+    let config = "[[access.http]]\nurl = \"https://rules.example/\"\n";
+    for is_publish in [true, false] {
+        let denied = ask(config, "a", is_publish);
+        assert!(!denied.is_allowed, "{denied:?}");
+        assert!(denied.steps[0].starts_with("https://rules.example/ is not asked here"));
+    }
+}

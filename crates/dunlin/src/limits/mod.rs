@@ -28,6 +28,8 @@ pub(crate) struct Limits {
     bans: Option<Arc<Bans>>,
     flapping: Option<Flapping>,
     addresses: Option<AddressRates>,
+    /// Those of their connections that begin with a handshake.
+    handshakes: Option<AddressRates>,
     /// What each client may send.
     pub(crate) clients: ClientRates,
     pub(crate) memory: Memory,
@@ -57,6 +59,7 @@ impl Limits {
             bans: bans.transpose()?.map(Arc::new),
             flapping,
             addresses: AddressRates::new(config.address_connections_max),
+            handshakes: AddressRates::new(config.address_handshakes_max),
             clients: ClientRates::new(config),
             memory: Memory::new(config.memory_bytes_max),
         })
@@ -68,9 +71,26 @@ impl Limits {
     }
 
     /// Whether a connection from this address may begin.
-    pub(crate) fn admits(&self, address: IpAddr, now: Time) -> bool {
-        let rates = self.addresses.as_ref();
-        rates.is_none_or(|rates| rates.admits(address, now))
+    ///
+    /// # Errors
+    /// The option whose limit is reached.
+    pub(crate) fn admit(
+        &self,
+        address: IpAddr,
+        has_handshake: bool,
+        now: Time,
+    ) -> Result<(), &'static str> {
+        let admits = |rates: &Option<AddressRates>| {
+            let rates = rates.as_ref();
+            rates.is_none_or(|rates| rates.admits(address, now))
+        };
+        if !admits(&self.addresses) {
+            Err("limits.address_connections_max")
+        } else if has_handshake && !admits(&self.handshakes) {
+            Err("limits.address_handshakes_max")
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether it is banned.

@@ -26,7 +26,7 @@ use crate::worker::Worker;
 pub(super) enum HandshakeError {
     #[error("nothing came of it in time")]
     TimedOut,
-    #[error("limits.address_connections_max is reached")]
+    #[error("too many connections from its address")]
     TooOften,
     #[error("PROXY protocol: {0}")]
     Proxy(#[from] ProxyError),

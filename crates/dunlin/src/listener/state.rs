@@ -49,7 +49,12 @@ pub(super) struct Opening {
 impl Opening {
     /// Whether MQTT begins with the connection.
     pub(super) const fn is_nothing(&self) -> bool {
-        self.proxies.is_empty() && self.tls.is_none() && self.websocket.is_none()
+        self.proxies.is_empty() && !self.has_handshake()
+    }
+
+    /// Whether it costs the broker an answer or a computation.
+    const fn has_handshake(&self) -> bool {
+        self.tls.is_some() || self.websocket.is_some()
     }
 }
 
@@ -82,14 +87,15 @@ impl ListenerState {
 
     /// Counts a connection from this address, and says so if it is one too many.
     pub(super) fn comes_too_often(&self, worker: &Worker, peer: SocketAddr) -> bool {
-        if worker.shared.limits.admits(peer.ip(), worker.now()) {
+        let limits = &worker.shared.limits;
+        let has_handshake = self.opening.has_handshake();
+        let Err(limit) = limits.admit(peer.ip(), has_handshake, worker.now()) else {
             return false;
-        }
+        };
         if let Some(since) = self.told_often.is_due() {
             let bind = &self.bind;
             warn!(
-                "{bind}: {since} connections refused, the last one from {peer}: \
-                 limits.address_connections_max is reached"
+                "{bind}: {since} connections refused, the last one from {peer}: {limit} is reached"
             );
         }
         true

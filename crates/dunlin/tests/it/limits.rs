@@ -1,11 +1,16 @@
 //! What clients may take, and who is kept out.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use dunlin::Server;
+use dunlin::config::Config;
 use dunlin_client::codec::{Packet, ProtocolVersion, QoS, ReasonCode, TopicName};
 
 use super::{
-    House, V5, connack, connect_fields, disconnected, log_in, message, nothing_waits, subscribe,
+    House, V5, connack, connect_fields, disconnected, log_in, log_in_by_hand, message,
+    nothing_waits, subscribe,
 };
 
 #[tokio::test]
@@ -137,5 +142,30 @@ async fn without_memory_new_clients_are_refused() {
                 return;
             }
         }
+    }
+}
+
+// Class 18 of attacks.
+#[tokio::test]
+async fn slow_clients_handshakes_have_a_rate_of_their_own_for_each_address() {
+    let listeners =
+        "listener = [{ bind = \"ws://127.0.0.1:0\" }, { bind = \"mqtt://127.0.0.1:0\" }]\n";
+    let config = format!("store.ephemeral = true\nlimits.address_handshakes_max = 2\n{listeners}");
+    let server = Server::start(&Config::from_toml(&config).unwrap()).unwrap();
+    let [web, plain] = server.addresses() else {
+        panic!("there are two");
+    };
+    let mut closed = 0;
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(web.socket_address().unwrap()).unwrap();
+        // What is closed at once may say so already.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        closed += usize::from(answer.is_empty());
+    }
+    assert!(closed > 0, "all were answered");
+    for _ in 0..20 {
+        log_in_by_hand(&mut TcpStream::connect(plain.socket_address().unwrap()).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! The URLs of listeners.
 
-use super::super::{Bind, Config};
+use super::super::{Bind, Config, Override, Sources};
 use super::{lines, set};
 
 #[test]
@@ -84,6 +84,32 @@ fn a_listener_that_knows_clients_by_certificate_may_be_open_to_the_world_and_is_
     ] {
         let error = Config::from_toml(&text).unwrap_err().to_string();
         assert!(error.contains(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn permissions_are_shown_as_people_write_them() {
+    let loaded = |mode: &str| {
+        let listener = format!("listener=[{{ bind = \"unix:///a\", unix_mode = {mode} }}]");
+        let sources = Sources {
+            overrides: vec![Override::Set(listener)],
+            ..Sources::default()
+        };
+        sources.load()
+    };
+    for mode in ["0o600", "384", "0x180"] {
+        let changed = loaded(mode).unwrap().changed;
+        assert!(
+            changed[0].value.contains("unix_mode = 0o600,"),
+            "{mode}: {changed:?}"
+        );
+    }
+    for mode in ["0o1000", "-1", "\"0o600\""] {
+        let error = loaded(mode).unwrap_err().to_string();
+        assert!(
+            error.contains("expected permissions such as 0o660"),
+            "{error}"
+        );
     }
 }
 

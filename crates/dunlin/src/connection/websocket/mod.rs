@@ -161,6 +161,11 @@ impl<S: Stream> WebSocket<S> {
         self.stream.poll_write_ready(context)
     }
 
+    /// Whether a Close is due or was written.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.close.is_some()
+    }
+
     /// Says Close, and ends the direction to the client.
     pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.close.get_or_insert(NORMAL);
