@@ -267,7 +267,7 @@ impl Publisher<'_> {
                 String::new()
             } else {
                 // The payloads of the larger ones wait in the store.
-                let width = if number % 3 == 0 { 300 } else { 40 };
+                let width = if number.is_multiple_of(3) { 300 } else { 40 };
                 format!("{number} {:>width$}", "")
             },
         };

@@ -114,7 +114,10 @@ impl Sample {
         let [first, second, ..] = self.numbers;
         match first % 3 {
             0 => None,
-            1 => Some(Ipv4Addr::from_bits(second as u32).into()),
+            1 => {
+                let [a, b, c, d, ..] = second.to_le_bytes();
+                Some(Ipv4Addr::new(a, b, c, d).into())
+            }
             _ => Some(Ipv6Addr::from_bits(second.into()).into()),
         }
     }

@@ -51,7 +51,11 @@ fn good_clients(transport: &str, log_in: impl Fn()) {
         log_in();
         began.elapsed()
     });
-    let slowest = times.max().unwrap();
+    say(transport, times.max().unwrap());
+}
+
+#[allow(clippy::print_stderr, reason = "figures, for who runs it for them")]
+fn say(transport: &str, slowest: Duration) {
     let count = scaled(HALF_OPEN);
     eprintln!("{transport}: {count} half-open, a good client is let in within {slowest:.1?}");
 }
@@ -188,8 +192,7 @@ async fn of_quic() {
         assert_eq!(connack, CONNACK);
         slowest = slowest.max(began.elapsed());
     }
-    let count = scaled(HALF_OPEN);
-    eprintln!("quic: {count} half-open, a good client is let in within {slowest:.1?}");
+    say("quic", slowest);
     tokio::task::spawn_blocking(|| server.shut_down())
         .await
         .unwrap();
