@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ClientOptions;
 use crate::connection::{Command, PublishCommand};
 use crate::driver::{self, Driver};
 use crate::error::{ConnectError, RequestError};
@@ -16,6 +16,7 @@ use crate::request::{
     DisconnectRequest, PublishRequest, Published, SubscribeRequest, Subscribed, UnsubscribeRequest,
     Unsubscribed,
 };
+use crate::{ClientOptions, Transport};
 
 /// Requests other than to publish that may wait.
 const CONTROL_MAX: usize = 64;
@@ -48,7 +49,32 @@ impl<T> Future for Pending<T> {
     }
 }
 
+/// A Network Connection that a server accepted, and no client that serves it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The byte stream.
+    pub transport: Transport,
+    /// What was read after CONNACK.
+    pub unread: Bytes,
+    /// The CONNACK.
+    pub connected: Connected,
+}
+
 impl ClientOptions {
+    /// Connects, up to a CONNACK that accepts, for those who speak MQTT themselves from there on.
+    ///
+    /// # Errors
+    /// As [`ClientOptions::connect`].
+    pub async fn open(&self) -> Result<Opened, ConnectError> {
+        let (wire, connected) = driver::open(self, &self.connect).await?;
+        let (transport, unread) = wire.into_parts();
+        Ok(Opened {
+            transport,
+            unread,
+            connected,
+        })
+    }
+
     /// Connects, and starts the task of the connection on the current tokio runtime.
     ///
     /// # Errors

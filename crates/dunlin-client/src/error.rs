@@ -6,6 +6,7 @@ use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, TopicError}
 
 use crate::event::Refusal;
 use crate::message::Received;
+use crate::scram::ScramError;
 
 /// Why no connection came about.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum ConnectError {
     /// The will's topic or response topic is none.
     #[error("will: {0}")]
     Topic(#[from] TopicError),
+    /// The exchange of SCRAM failed.
+    #[error("authentication: {0}")]
+    Scram(#[from] ScramError),
 }
 
 impl ConnectError {
@@ -40,7 +44,7 @@ impl ConnectError {
         match self {
             Self::Io(_) | Self::Timeout | Self::Closed => true,
             Self::Refused(refusal) => is_passing(refusal.connack().reason_code),
-            Self::Violation(_) | Self::Encode(_) | Self::Topic(_) => false,
+            Self::Violation(_) | Self::Encode(_) | Self::Topic(_) | Self::Scram(_) => false,
         }
     }
 }
@@ -55,8 +59,8 @@ pub enum Violation {
     /// A packet that may not come now, or never from a server.
     #[error("{0} is not expected here")]
     Unexpected(PacketType),
-    /// AUTH: enhanced authentication is not implemented.
-    #[error("AUTH is not implemented by this client")]
+    /// AUTH that was not asked for, or does not belong to the exchange.
+    #[error("AUTH is not expected here")]
     Authentication,
     /// More unacknowledged messages than the client's Receive Maximum [MQTT-3.3.4-9].
     #[error("more messages in flight than the receive maximum of {0}")]
@@ -74,8 +78,9 @@ impl Violation {
     pub const fn reason_code(&self) -> ReasonCode {
         match self {
             Self::Decode(error) => error.reason_code(),
-            Self::Unexpected(_) | Self::SessionPresent => ReasonCode::ProtocolError,
-            Self::Authentication => ReasonCode::ImplementationSpecificError,
+            Self::Unexpected(_) | Self::Authentication | Self::SessionPresent => {
+                ReasonCode::ProtocolError
+            }
             Self::ReceiveMaximumExceeded(_) => ReasonCode::ReceiveMaximumExceeded,
             Self::TopicAlias(_) => ReasonCode::TopicAliasInvalid,
         }

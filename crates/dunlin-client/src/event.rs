@@ -35,6 +35,11 @@ impl Connected {
     pub fn connack(&self) -> Connack<'_> {
         connack(&self.received)
     }
+
+    /// The packet, as it was received.
+    pub const fn received(&self) -> &Received {
+        &self.received
+    }
 }
 
 /// A CONNACK that refuses. It prints the reason: a reason code of 5.0, or a return code of 3.x.

@@ -32,11 +32,12 @@ mod event;
 mod message;
 mod options;
 mod request;
+mod scram;
 pub mod script;
 mod transport;
 mod wire;
 
-pub use client::{Client, Pending};
+pub use client::{Client, Opened, Pending};
 pub use dunlin_codec as codec;
 pub use error::{Cause, ConnectError, RequestError, Violation};
 pub use event::{Connected, Disconnected, Event, Events, ReconnectFailed, Refusal};
@@ -49,7 +50,11 @@ pub use request::{
     DisconnectRequest, PublishRequest, Published, SubscribeRequest, Subscribed, UnsubscribeRequest,
     Unsubscribed,
 };
-pub use transport::{Endpoint, Transport};
+pub use scram::{ScramCredentials, ScramError, ScramMechanism};
+pub use transport::{
+    Address, Endpoint, QuicStream, TlsConfig, TlsError, TlsOptions, Transport, WebSocket,
+    WebSocketEndpoint,
+};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use dunlin_codec::{
 };
 
 use crate::Endpoint;
+use crate::scram::ScramCredentials;
 
 /// What a client does, and the bounds of its queues.
 #[derive(Clone, Debug)]
@@ -118,6 +119,9 @@ pub struct ConnectOptions {
     pub password: Option<Bytes>,
     /// Will Message.
     pub will: Option<WillOptions>,
+    /// Enhanced authentication with SCRAM. Nothing of it is in 3.x; its user name and password are
+    /// not sent in their fields.
+    pub scram: Option<ScramCredentials>,
     /// Properties; not sent in 3.x.
     pub settings: ConnectSettings,
 }
@@ -132,6 +136,7 @@ impl Default for ConnectOptions {
             user_name: None,
             password: None,
             will: None,
+            scram: None,
             settings: ConnectSettings::default(),
         }
     }
@@ -152,11 +157,6 @@ pub struct ConnectSettings {
     pub request_response_information: Option<bool>,
     /// Request Problem Information.
     pub request_problem_information: Option<bool>,
-    /// Authentication Method. A server that answers with AUTH ends the connection with
-    /// [`Violation::Authentication`](crate::Violation::Authentication).
-    pub authentication_method: Option<String>,
-    /// Authentication Data.
-    pub authentication_data: Option<Bytes>,
     /// User Properties.
     pub user_properties: UserPropertiesBuf,
 }
@@ -225,8 +225,9 @@ impl WillOptions {
 }
 
 impl ConnectOptions {
-    /// The CONNECT of these options.
-    pub(crate) fn packet(&self) -> Result<Connect<'_>, TopicError> {
+    /// The CONNECT of these options; `first` is what SCRAM says in it.
+    pub(crate) fn packet<'a>(&'a self, first: Option<&'a str>) -> Result<Connect<'a>, TopicError> {
+        let mechanism = self.scram.as_ref().map(|scram| scram.mechanism.name());
         let settings = &self.settings;
         Ok(Connect {
             version: self.version,
@@ -239,8 +240,8 @@ impl ConnectOptions {
                 topic_alias_maximum: settings.topic_alias_maximum,
                 request_response_information: settings.request_response_information,
                 request_problem_information: settings.request_problem_information,
-                authentication_method: settings.authentication_method.as_deref(),
-                authentication_data: settings.authentication_data.as_deref(),
+                authentication_method: first.and(mechanism),
+                authentication_data: first.map(str::as_bytes),
                 user_properties: settings.user_properties.as_view(),
             },
             client_id: &self.client_id,

@@ -72,7 +72,11 @@ impl PublishRequest {
         TopicName::parse(&self.topic)
     }
 
-    pub(crate) fn properties(&self) -> Result<PublishProperties<'_>, TopicError> {
+    /// The properties of its PUBLISH, but for the topic alias.
+    ///
+    /// # Errors
+    /// If the response topic is none.
+    pub fn properties(&self) -> Result<PublishProperties<'_>, TopicError> {
         let Some((properties, identifiers)) = self.extras.as_deref() else {
             return Ok(PublishProperties::default());
         };
@@ -123,7 +127,11 @@ impl SubscribeRequest {
         check_filters(self.filters.iter().map(|(filter, _)| filter.as_str()))
     }
 
-    pub(crate) fn packet(&self, packet_id: PacketIdentifier) -> Result<Subscribe<'_>, TopicError> {
+    /// The SUBSCRIBE of this request.
+    ///
+    /// # Errors
+    /// If a filter is none.
+    pub fn packet(&self, packet_id: PacketIdentifier) -> Result<Subscribe<'_>, TopicError> {
         Ok(Subscribe {
             packet_id,
             properties: SubscribeProperties {

@@ -177,11 +177,16 @@ impl Peer {
 
     fn new(stream: TcpStream, version: ProtocolVersion) -> Result<Self, ScriptError> {
         stream.set_nodelay(true)?;
-        Ok(Self {
-            wire: Wire::new(Transport::Tcp(stream)),
+        Ok(Self::over(Transport::Tcp(stream), version))
+    }
+
+    /// Plays over a byte stream that is open already.
+    pub fn over(transport: Transport, version: ProtocolVersion) -> Self {
+        Self {
+            wire: Wire::new(transport),
             version,
             deadline: DEADLINE,
-        })
+        }
     }
 
     /// Connects to a server and sends this CONNECT; gives the CONNACK with the peer.

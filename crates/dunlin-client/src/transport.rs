@@ -1,58 +1,25 @@
-//! Where a server is, and the byte stream to it. A further kind of transport is one more variant of
-//! each of the two enums here; nothing else knows which it is.
+//! The byte stream to a server. A further kind is one more variant of [`Transport`] and of
+//! [`Endpoint`]; nothing else knows which it is.
 
-use std::fmt;
+mod endpoint;
+mod quic;
+mod tls;
+mod websocket;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio_rustls::client::TlsStream;
 
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// MQTT over TCP.
-    Tcp {
-        /// Host name or address.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-}
-
-impl Endpoint {
-    /// MQTT over TCP.
-    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
-        let host = host.into();
-        Self::Tcp { host, port }
-    }
-
-    /// Opens a byte stream to it.
-    ///
-    /// # Errors
-    /// If the name cannot be resolved, or no address of it can be reached.
-    pub async fn open(&self) -> io::Result<Transport> {
-        match self {
-            Self::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                // Packets are batched here already; waiting for more would only delay them.
-                stream.set_nodelay(true)?;
-                Ok(Transport::Tcp(stream))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-        }
-    }
-}
+pub use endpoint::{Address, Endpoint, WebSocketEndpoint};
+pub use quic::QuicStream;
+pub use tls::{TlsConfig, TlsError, TlsOptions};
+pub use websocket::WebSocket;
 
 /// A byte stream to a server.
 #[derive(Debug)]
@@ -60,6 +27,15 @@ impl fmt::Display for Endpoint {
 pub enum Transport {
     /// TCP.
     Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// The binary messages of a WebSocket, over TCP or TLS.
+    WebSocket(Box<WebSocket>),
+    /// A Unix domain socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// A bidirectional stream of a QUIC connection.
+    Quic(Box<QuicStream>),
 }
 
 impl AsyncRead for Transport {
@@ -70,6 +46,18 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            // A peer that closes TCP without saying so in TLS: MQTT has its own lengths, so that
+            // nothing can be cut off unseen.
+            Self::Tls(stream) => match Pin::new(stream).poll_read(cx, buffer) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                other => other,
+            },
+            Self::WebSocket(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Quic(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -82,18 +70,33 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::WebSocket(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Quic(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::WebSocket(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Quic(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::WebSocket(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Quic(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

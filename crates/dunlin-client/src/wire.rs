@@ -40,6 +40,11 @@ impl Wire {
         }
     }
 
+    /// The transport, and what was read and not taken.
+    pub(crate) fn into_parts(self) -> (Transport, Bytes) {
+        (self.transport, self.input.freeze())
+    }
+
     /// The next whole packet of what was read.
     pub(crate) fn packet(
         &mut self,
@@ -60,6 +65,10 @@ impl Wire {
     /// lost if the future is dropped before it is ready.
     pub(crate) async fn step(&mut self, output: &[u8], may_read: bool) -> io::Result<Moved> {
         let moved = poll_fn(|cx| {
+            // What a transport took and could not pass on at once; TCP keeps nothing back.
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self.transport).poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
             if !output.is_empty()
                 && let Poll::Ready(result) = Pin::new(&mut self.transport).poll_write(cx, output)
             {
@@ -95,6 +104,7 @@ impl Wire {
         let mut is_written = false;
         let closing = async {
             self.transport.write_all(output).await?;
+            self.transport.flush().await?;
             is_written = true;
             self.transport.shutdown().await?;
             loop {
@@ -112,7 +122,8 @@ impl Wire {
 
     /// Writes all of `output`.
     pub(crate) async fn write_all(&mut self, output: &[u8]) -> io::Result<()> {
-        self.transport.write_all(output).await
+        self.transport.write_all(output).await?;
+        self.transport.flush().await
     }
 
     /// Reads some bytes; 0 means that the peer closed the connection.

@@ -56,7 +56,7 @@ async fn connect_says_what_the_options_say() {
     let Packet::Connect(packet) = received.packet() else {
         panic!("{received:?}")
     };
-    assert_eq!(*packet, connect.packet().unwrap());
+    assert_eq!(*packet, connect.packet(None).unwrap());
     assert_eq!(packet.properties.receive_maximum, NonZeroU16::new(6));
     let will = packet.will.unwrap();
     assert_eq!(will.properties.will_delay_interval, Some(3));

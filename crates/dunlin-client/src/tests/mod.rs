@@ -5,7 +5,9 @@ mod keep_alive;
 mod publish;
 mod receive;
 mod reconnect;
+mod scram;
 mod subscribe;
+mod transport;
 
 use std::time::Duration;
 
