@@ -13,6 +13,21 @@ pub(crate) enum Failure {
     StoreFailed,
 }
 
+impl From<Failure> for anyhow::Error {
+    /// Forgets whose fault it is, where the caller knows.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Usage(text) => Self::msg(text),
+            Failure::Failed(error) => error,
+            Failure::StoreFailed => Self::msg(STORE_FAILED),
+        }
+    }
+}
+
+/// What is said of [`Failure::StoreFailed`].
+pub(crate) const STORE_FAILED: &str =
+    "the store failed, and store.exit_on_failure says to end then";
+
 /// A [`Failure::Usage`].
 pub(crate) fn usage(text: impl Into<String>) -> Failure {
     Failure::Usage(text.into())

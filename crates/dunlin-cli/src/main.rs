@@ -4,11 +4,14 @@ mod args;
 mod argv;
 mod clock;
 mod cmd;
+mod defaults;
 mod failure;
 mod format;
 mod output;
 mod random;
+mod recording;
 mod saved;
+mod schema;
 mod session;
 mod status;
 
@@ -37,10 +40,10 @@ const EXIT_TIMED_OUT: u8 = 27;
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  failed: refused, connection lost or not made
+   1  failed: refused, connection lost or not made; check: not as the standard says
    2  the command line or the configuration is wrong
    3  bench run: done, and a goal of --expect missed
-  27  sub: --timeout passed first
+  27  sub, request: --timeout passed first
 
 Example: dunlin sub -t t/1 & dunlin pub -t t/1 -m hello";
 
@@ -56,14 +59,16 @@ struct Program {
 enum Command {
     /// Run the broker
     Serve(cmd::serve_args::ServeArgs),
-    /// Connect, and stay connected
-    Conn(Box<cmd::connect::ConnArgs>),
-    /// Publish messages
-    Pub(Box<cmd::publish::PubArgs>),
-    /// Subscribe, and print messages
-    Sub(Box<cmd::subscribe::SubArgs>),
-    /// Measure a broker from outside
-    Bench(cmd::bench::BenchArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+    /// List the devices of `simulate` that are built in
+    Ls(cmd::simulate::ListArgs),
+    /// Ask for the defaults of the client commands, and keep them
+    Init(cmd::init::InitArgs),
+    /// Print a script that completes commands in a shell
+    Completions(cmd::pages::CompletionsArgs),
+    /// Print or write the pages of the manual
+    Man(cmd::pages::ManArgs),
     /// Say whether a client may publish or subscribe, and which rule decides
     Explain(cmd::explain::ExplainArgs),
     /// Write a configuration from that of another broker
@@ -78,6 +83,37 @@ enum Command {
     Cert(cmd::cert::CertArgs),
 }
 
+/// The commands that connect to a broker.
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
+    /// Connect, and stay connected
+    Conn(Box<cmd::connect::ConnArgs>),
+    /// Publish messages
+    Pub(Box<cmd::publish::PubArgs>),
+    /// Subscribe, and print messages
+    Sub(Box<cmd::subscribe::SubArgs>),
+    /// Ask, and print the answers
+    Request(Box<cmd::request::RequestArgs>),
+    /// Answer requests
+    Respond(Box<cmd::respond::RespondArgs>),
+    /// List, print and remove retained messages
+    Retained(cmd::retained::RetainedArgs),
+    /// Keep what passes in a file, with its timing
+    Record(Box<cmd::record::RecordArgs>),
+    /// Publish what was recorded
+    Replay(Box<cmd::replay::ReplayArgs>),
+    /// Show what passes, on the whole screen
+    Top(Box<cmd::top::TopArgs>),
+    /// Hold several connections from one prompt
+    Shell(cmd::shell::ShellArgs),
+    /// Try a broker against the standard
+    Check(Box<cmd::check::CheckArgs>),
+    /// Publish what many devices would
+    Simulate(Box<cmd::simulate::SimulateArgs>),
+    /// Measure a broker from outside
+    Bench(cmd::bench::BenchArgs),
+}
+
 fn main() -> ExitCode {
     let result = parse(std::env::args_os().collect())
         .and_then(|(program, matches)| run(&program.command, &matches));
@@ -86,11 +122,11 @@ fn main() -> ExitCode {
             status::error(&text);
             EXIT_USAGE
         }
-        // The reader of standard output is gone, as with `dunlin … | head`.
         Failure::StoreFailed => {
             status::error("the store failed, and store.exit_on_failure says to end then");
             EXIT_FAILED
         }
+        // The reader of standard output is gone, as with `dunlin … | head`.
         Failure::Failed(error) if is_broken_pipe(&error) => EXIT_OK,
         Failure::Failed(error) => {
             status::error(&format!("{error:#}"));
@@ -127,13 +163,18 @@ fn parse(words: Vec<OsString>) -> Result<(Program, ArgMatches), Failure> {
     Ok((program, found))
 }
 
-/// What clap says, in one line: the usage is what `--help` is for.
+/// What clap says, in one line.
 fn misunderstood(error: clap::Error) -> Failure {
     if !error.use_stderr()
         || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     {
         error.exit();
     }
+    usage(one_line(&error))
+}
+
+/// What clap says of a mistake, without the usage, which is what `--help` is for.
+fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraphs = text.split("\n\n").map(str::trim);
     let told = paragraphs.filter(|paragraph| {
@@ -141,42 +182,73 @@ fn misunderstood(error: clap::Error) -> Failure {
     });
     let told: Vec<&str> = told.flat_map(str::split_whitespace).collect();
     let line = told.join(" ");
-    usage(line.strip_prefix("error: ").unwrap_or(&line))
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
+    // Not locked: other threads of a command print as well.
+    let out = &mut io::stdout();
     match command {
         Command::Serve(args) => cmd::serve::run(args)?,
-        Command::Conn(args) => block_on(cmd::connect::run(args))?,
-        Command::Pub(args) => {
+        Command::Client(client) => {
+            defaults::load()?;
+            return run_client(client, matches, out);
+        }
+        Command::Ls(args) => cmd::simulate::list(args, out)?,
+        Command::Init(args) => cmd::init::run(args, &mut io::stdin().lock(), out)?,
+        Command::Completions(args) => cmd::pages::completions(args, Program::command(), out)?,
+        Command::Man(args) => cmd::pages::man(args, Program::command(), out)?,
+        Command::Explain(args) => return cmd::explain::run(args, std::env::vars_os(), out),
+        Command::Migrate(args) => cmd::migrate::run(args, out)?,
+        Command::Passwd(args) => cmd::passwd::run(args)?,
+        Command::Store(args) => return cmd::store::run(args, std::env::vars_os(), out),
+        Command::Config(args) => {
+            let errors = &mut io::stderr().lock();
+            let outcome = cmd::config::run(args, std::env::vars_os(), out, errors)?;
+            return Ok(outcome.exit_code());
+        }
+        Command::Cert(args) => cmd::cert::run(args, out)?,
+    }
+    Ok(EXIT_OK)
+}
+
+/// Runs a command that connects to a broker.
+fn run_client(
+    command: &ClientCommand,
+    matches: &ArgMatches,
+    out: &mut io::Stdout,
+) -> Result<u8, Failure> {
+    let done = |is_done: bool, otherwise: u8| if is_done { EXIT_OK } else { otherwise };
+    match command {
+        ClientCommand::Conn(args) => block_on(cmd::connect::run(args))?,
+        ClientCommand::Pub(args) => {
             let given = matches
                 .subcommand()
                 .and_then(|(_, args)| args.value_source("message"));
             let is_given = given == Some(ValueSource::CommandLine);
             block_on(cmd::publish::run(args, is_given))?;
         }
-        Command::Sub(args) => {
-            return Ok(match block_on(cmd::subscribe::run(args))? {
-                cmd::subscribe::Outcome::Enough => EXIT_OK,
-                cmd::subscribe::Outcome::TimedOut => EXIT_TIMED_OUT,
-            });
+        ClientCommand::Sub(args) => {
+            let outcome = block_on(cmd::subscribe::run(args))?;
+            let is_done = outcome == cmd::subscribe::Outcome::Enough;
+            return Ok(done(is_done, EXIT_TIMED_OUT));
         }
-        Command::Bench(args) => return cmd::bench::run(args, &mut io::stdout().lock()),
-        Command::Explain(args) => {
-            let mut out = io::stdout().lock();
-            return cmd::explain::run(args, std::env::vars_os(), &mut out);
+        ClientCommand::Request(args) => {
+            let is_done = block_on(cmd::request::run(args, out))?;
+            return Ok(done(is_done, EXIT_TIMED_OUT));
         }
-        Command::Migrate(args) => cmd::migrate::run(args, &mut io::stdout().lock())?,
-        Command::Passwd(args) => cmd::passwd::run(args)?,
-        Command::Cert(args) => cmd::cert::run(args, &mut io::stdout().lock())?,
-        Command::Store(args) => {
-            return cmd::store::run(args, std::env::vars_os(), &mut io::stdout().lock());
+        ClientCommand::Respond(args) => block_on(cmd::respond::run(args))?,
+        ClientCommand::Retained(args) => block_on(cmd::retained::run(args, out))?,
+        ClientCommand::Record(args) => block_on(cmd::record::run(args))?,
+        ClientCommand::Replay(args) => block_on(cmd::replay::run(args))?,
+        ClientCommand::Top(args) => block_on(cmd::top::run(args, out))?,
+        ClientCommand::Shell(args) => cmd::shell::run(args)?,
+        ClientCommand::Check(args) => {
+            let is_done = block_on(cmd::check::run(args, out))?;
+            return Ok(done(is_done, EXIT_FAILED));
         }
-        Command::Config(args) => {
-            let (mut out, mut errors) = (io::stdout().lock(), io::stderr().lock());
-            let outcome = cmd::config::run(args, std::env::vars_os(), &mut out, &mut errors)?;
-            return Ok(outcome.exit_code());
-        }
+        ClientCommand::Simulate(args) => block_on(cmd::simulate::run(args, out))?,
+        ClientCommand::Bench(args) => return cmd::bench::run(args, out),
     }
     Ok(EXIT_OK)
 }

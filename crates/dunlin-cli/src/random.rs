@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-fn number() -> u64 {
+/// A number.
+pub(crate) fn number() -> u64 {
     // Each state has keys of its own, which the system chose at random.
     RandomState::new().build_hasher().finish()
 }

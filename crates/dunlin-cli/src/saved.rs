@@ -1,4 +1,4 @@
-//! `--save-options` and `--load-options`: the flags of commands in a JSON file.
+//! `--save-options` and `--load-options`: the flags of commands in a file, JSON or YAML.
 //!
 //! The file has an object for each command (`conn`, `pub`, `sub`, `benchConn`), whose keys are the
 //! long flags in camel case. A flag `--no-x` is written as `x: false`, and user properties as an
@@ -16,6 +16,8 @@ use crate::failure::{Failure, failed, usage};
 
 /// Where options are, unless told otherwise.
 pub(crate) const DEFAULT_PATH: &str = "./dunlin-cli-options.json";
+/// Where MQTTX has them.
+const DEFAULT_PATH_OF_MQTTX: &str = "./mqttx-cli-options.json";
 
 /// Flags that are about the file itself.
 const NOT_SAVED: [&str; 3] = ["save-options", "load-options", "help"];
@@ -80,10 +82,10 @@ pub(crate) fn with_loaded(
     let Some(path) = named.path("load-options") else {
         return Ok(None);
     };
+    let path = existing(path);
     let told = |what: String| usage(format!("--load-options {}: {what}", path.display()));
-    check_kind(&path).map_err(told)?;
     let text = fs::read(&path).map_err(|error| told(error.to_string()))?;
-    let file: Value = serde_json::from_slice(&text).map_err(|error| told(error.to_string()))?;
+    let file = Kind::of(&path).parse(&text).map_err(told)?;
     let key = named.key();
     let Some(options) = file.get(&key).and_then(Value::as_object) else {
         return Err(told(format!("there are no options of {key}")));
@@ -111,13 +113,12 @@ pub(crate) fn save(program: &Command, matches: &ArgMatches) -> Result<Option<Pat
     let Some(path) = named.path("save-options") else {
         return Ok(None);
     };
-    check_kind(&path)
-        .map_err(|what| usage(format!("--save-options {}: {what}", path.display())))?;
+    let kind = Kind::of(&path);
     let told = |what: String| failed(format!("--save-options {}: {what}", path.display()));
     let mut file = match fs::read(&path) {
-        Ok(text) => match serde_json::from_slice(&text) {
+        Ok(text) => match kind.parse(&text) {
             Ok(Value::Object(file)) => file,
-            _ => return Err(told("the file is there, and is no JSON object".to_owned())),
+            _ => return Err(told("the file is there, and holds no options".to_owned())),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Map::new(),
         Err(error) => return Err(told(error.to_string())),
@@ -131,23 +132,55 @@ pub(crate) fn save(program: &Command, matches: &ArgMatches) -> Result<Option<Pat
         }
     }
     file.insert(named.key(), Value::Object(options));
-    let text = format!("{:#}\n", Value::Object(file));
+    let text = kind.print(&Value::Object(file)).map_err(told)?;
     write_private(&path, text.as_bytes()).map_err(|error| told(error.to_string()))?;
     Ok(Some(path))
 }
 
-fn check_kind(path: &Path) -> Result<(), String> {
-    let is_yaml = path
-        .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if is_yaml {
-        return Err("this version knows JSON only".to_owned());
+/// The file that is meant: where no name was given, MQTTX's will do if ours is not there.
+fn existing(path: PathBuf) -> PathBuf {
+    let theirs = Path::new(DEFAULT_PATH_OF_MQTTX);
+    if path == Path::new(DEFAULT_PATH) && !path.exists() && theirs.exists() {
+        return theirs.to_owned();
     }
-    Ok(())
+    path
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Json,
+    Yaml,
+}
+
+impl Kind {
+    /// By the end of its name.
+    fn of(path: &Path) -> Self {
+        let end = path.extension();
+        if end.is_some_and(|end| end == "yaml" || end == "yml") {
+            Self::Yaml
+        } else {
+            Self::Json
+        }
+    }
+
+    fn parse(self, text: &[u8]) -> Result<Value, String> {
+        match self {
+            Self::Json => serde_json::from_slice(text).map_err(|error| error.to_string()),
+            Self::Yaml => serde_yaml_ng::from_slice(text).map_err(|error| error.to_string()),
+        }
+    }
+
+    fn print(self, value: &Value) -> Result<String, String> {
+        match self {
+            Self::Json => Ok(format!("{value:#}\n")),
+            Self::Yaml => serde_yaml_ng::to_string(value).map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// A password may be in it.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -158,12 +191,14 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 fn find<'a>(named: &Named<'a>, name: &str) -> Option<&'a Arg> {
     named.command.get_arguments().find(|arg| {
-        arg.get_long().is_some_and(|long| {
-            !NOT_SAVED.contains(&long)
-                && (camel_case(long) == name
-                    || long
-                        .strip_prefix("no-")
-                        .is_some_and(|yes| camel_case(yes) == name))
+        let own = arg.get_long().filter(|long| !NOT_SAVED.contains(long));
+        own.is_some_and(|long| {
+            let mut names = arg.get_all_aliases().unwrap_or_default();
+            names.push(long);
+            names.into_iter().any(|long| {
+                let yes = long.strip_prefix("no-").map(camel_case);
+                camel_case(long) == name || yes.as_deref() == Some(name)
+            })
         })
     })
 }

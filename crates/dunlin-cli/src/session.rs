@@ -5,7 +5,7 @@ use std::io::Write as _;
 use dunlin_client::codec::ReasonCode;
 use dunlin_client::{
     Client, ClientOptions, Connected, Direction, Disconnected, Event, Events, PacketObserver,
-    ReconnectFailed,
+    Reconnect, ReconnectFailed,
 };
 
 use crate::args::ConnectArgs;
@@ -13,16 +13,31 @@ use crate::clock;
 use crate::failure::{Failure, failed, not_connected};
 use crate::status::Status;
 
+/// A connected client.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) events: Events,
+    pub(crate) connected: Connected,
+    pub(crate) fate: Fate,
+}
+
+/// Tells what becomes of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Fate {
+    endpoint: String,
+    reconnect: Reconnect,
+    status: Status,
+}
+
 /// Connects as the flags say.
 pub(crate) async fn connect(
     args: &ConnectArgs,
     mut options: ClientOptions,
     status: Status,
     signals: &mut Signals,
-) -> Result<(Client, Events, Connected), Failure> {
-    for flag in args.without_effect() {
-        let version = args.version();
-        status.warn(&format!("{flag} has no effect in MQTT {version}"));
+) -> Result<Session, Failure> {
+    for text in args.without_effect() {
+        status.warn(&text);
     }
     if args.debug {
         options.observer = Some(PacketObserver::new(|direction, packet| {
@@ -34,49 +49,64 @@ pub(crate) async fn connect(
             let _ = writeln!(std::io::stderr(), "{now} {arrow} {packet:?}");
         }));
     }
+    let endpoint = options.endpoint.clone();
+    let reconnect = options.reconnect;
     let connected = tokio::select! {
         connected = options.connect() => connected,
         () = signals.next() => return Err(failed("ended by a signal before it was connected")),
     };
     let (client, events, connected) =
-        connected.map_err(|error| not_connected(&args.endpoint(), &error))?;
+        connected.map_err(|error| not_connected(&endpoint, &error))?;
     status.done("Connected");
-    Ok((client, events, connected))
+    Ok(Session {
+        client,
+        events,
+        connected,
+        fate: Fate {
+            endpoint: endpoint.to_string(),
+            reconnect,
+            status,
+        },
+    })
 }
 
-/// Tells what became of the connection; a failure if it is given up. Messages are not looked at.
-pub(crate) fn follow(event: &Event, args: &ConnectArgs, status: Status) -> Result<(), Failure> {
-    match event {
-        Event::Connected(_) => status.done("Connected again"),
-        Event::Disconnected(disconnected) => {
-            let Disconnected { cause, reconnects } = disconnected.as_ref();
-            let text = format!("connection lost: {cause}");
-            if !reconnects {
-                return Err(failed(text));
+impl Fate {
+    /// Tells what became of the connection; a failure if it is given up. Messages are not looked at.
+    pub(crate) fn follow(&self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Connected(_) => self.status.done("Connected again"),
+            Event::Disconnected(disconnected) => {
+                let Disconnected { cause, reconnects } = disconnected.as_ref();
+                let text = format!("connection lost: {cause}");
+                if !reconnects {
+                    return Err(failed(text));
+                }
+                let period = self.reconnect.period;
+                self.status
+                    .warn(&format!("{text}; connecting again in {period:?}"));
             }
-            let period = args.reconnect().period;
-            status.warn(&format!("{text}; connecting again in {period:?}"));
-        }
-        Event::ReconnectFailed(failure) => {
-            let ReconnectFailed {
-                error,
-                tries,
-                reconnects,
-            } = failure.as_ref();
-            let max = args.reconnect().tries_max;
-            if !reconnects {
-                return Err(failed(format!(
-                    "cannot connect again to {}, given up after {tries} of {max} tries: {error}",
-                    args.endpoint()
-                )));
+            Event::ReconnectFailed(failure) => {
+                let ReconnectFailed {
+                    error,
+                    tries,
+                    reconnects,
+                } = failure.as_ref();
+                let max = self.reconnect.tries_max;
+                if !reconnects {
+                    let endpoint = &self.endpoint;
+                    return Err(failed(format!(
+                        "cannot connect again to {endpoint}, given up after {tries} of {max} \
+                         tries: {error}"
+                    )));
+                }
+                self.status.warn(&format!(
+                    "try {tries} of {max} to connect again failed: {error}"
+                ));
             }
-            status.warn(&format!(
-                "try {tries} of {max} to connect again failed: {error}"
-            ));
+            _ => {}
         }
-        _ => {}
+        Ok(())
     }
-    Ok(())
 }
 
 /// A reason code and its string, as one line.

@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::clock;
+use crate::defaults::{self, OutputStyle};
+
 /// Where status lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -17,16 +20,34 @@ pub(crate) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {
     place: Place,
+    has_time: bool,
 }
 
 impl Status {
-    pub(crate) const fn new(place: Place) -> Self {
-        Self { place }
+    /// Lines at this place, in the style of the configuration.
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            has_time: defaults::current().output == OutputStyle::Log,
+        }
+    }
+
+    /// With the time before each line.
+    pub(crate) const fn with_time(self) -> Self {
+        Self {
+            has_time: true,
+            ..self
+        }
     }
 
     /// Something was done.
     pub(crate) fn done(self, text: &str) {
-        let line = |color| paint(color, "32", "✔", text);
+        let time = if self.has_time {
+            format!("[{}] › ", clock::now())
+        } else {
+            String::new()
+        };
+        let line = |color| format!("{time}{}", paint(color, "32", "✔", text));
         match self.place {
             Place::Stdout => {
                 let _ = io::stdout().write_all(line(has_color(&io::stdout())).as_bytes());

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use dunlin_client::ClientOptions;
 use dunlin_client::codec::{ProtocolVersion, QoS};
+use dunlin_client::{ClientOptions, ScramMechanism};
 
 use super::ConnectArgs;
 use crate::failure::Failure;
@@ -16,14 +16,19 @@ struct Connecting {
     connect: ConnectArgs,
 }
 
-fn options(line: &[&str]) -> Result<ClientOptions, Failure> {
+fn connecting(line: &[&str]) -> Connecting {
     // The words go through the program, so that its short forms are known.
     let words = ["dunlin", "conn"].iter().chain(line).map(OsString::from);
     let words = argv::expand(&Program::command(), words);
     let command = Connecting::command().disable_help_flag(true);
     let matches = command.try_get_matches_from(words.into_iter().skip(1));
-    let connecting = Connecting::from_arg_matches(&matches.unwrap()).unwrap();
-    connecting.connect.client_options(&["a: b".to_owned()])
+    Connecting::from_arg_matches(&matches.unwrap()).unwrap()
+}
+
+fn options(line: &[&str]) -> Result<ClientOptions, Failure> {
+    connecting(line)
+        .connect
+        .client_options(&["a: b".to_owned()])
 }
 
 fn told(line: &[&str]) -> String {
@@ -95,24 +100,80 @@ fn every_flag_of_the_will_is_in_it() {
 }
 
 #[test]
-fn what_is_not_served_is_refused_by_name() {
-    for (line, flag) in [
-        (["--ca", "a"].as_slice(), "--ca"),
-        (&["--cert", "a"], "--cert"),
-        (&["--key", "a"], "--key"),
-        (&["--insecure"], "--insecure"),
-        (&["--alpn", "a"], "--alpn"),
-        (&["--path", "/mqtt"], "--path"),
-        (&["-wh", "a: b"], "--ws-headers"),
-        (&["-l", "mqtts"], "--protocol mqtts"),
-        (&["-l", "ws"], "--protocol ws"),
+fn each_protocol_has_its_port_and_place() {
+    let place = |line: &[&str]| options(line).unwrap().endpoint.to_string();
+    for (line, expected) in [
+        (["-l", "mqtt"].as_slice(), "localhost:1883"),
+        (&["-l", "mqtts", "--insecure"], "mqtts://localhost:8883"),
+        (&["-l", "ws"], "ws://localhost:8083/mqtt"),
+        (
+            &["-l", "wss", "--insecure", "--path", "/x"],
+            "wss://localhost:8084/x",
+        ),
+        (
+            &["-l", "quic", "--insecure", "-h", "::1"],
+            "quic://[::1]:14567",
+        ),
+        (&["-l", "unix", "--path", "/run/a.sock"], "unix:/run/a.sock"),
+        (
+            &["-l", "mqtts", "--insecure", "-p", "1"],
+            "mqtts://localhost:1",
+        ),
     ] {
-        assert_eq!(
-            told(line),
-            format!("{flag}: this version speaks mqtt:// only")
-        );
+        assert_eq!(place(line), expected);
     }
-    assert!(told(&["-am", "SCRAM-SHA-256"]).starts_with("--authentication-method: "));
+    assert!(told(&["-l", "unix"]).contains("needs --path"));
+    assert!(told(&["-l", "mqtts", "--ca", "/nowhere"]).starts_with("TLS: /nowhere: "));
+    assert!(told(&["-l", "mqtts", "--insecure", "--cert", "a"]).contains("together"));
+    assert!(told(&["-l", "ws", "-wh", "a"]).contains("NAME: VALUE"));
+}
+
+#[test]
+fn what_is_asked_in_vain_is_told() {
+    for (line, expected) in [
+        (
+            ["--ca", "a"].as_slice(),
+            "--ca has no effect with protocol mqtt",
+        ),
+        (&["--path", "/x"], "--path has no effect with protocol mqtt"),
+        (
+            &["-wh", "a: b"],
+            "--ws-headers has no effect with protocol mqtt",
+        ),
+        (
+            &["-V", "3.1.1", "-se", "5"],
+            "--session-expiry-interval has no effect in MQTT 3.1.1",
+        ),
+        (
+            &["-V", "3.1.1", "-Wt", "a", "-Wd", "5"],
+            "--will-delay-interval has no effect in MQTT 3.1.1",
+        ),
+    ] {
+        assert_eq!(connecting(line).connect.without_effect(), [expected]);
+    }
+    assert!(
+        connecting(&["-l", "wss", "--ca", "a"])
+            .connect
+            .without_effect()
+            .is_empty()
+    );
+}
+
+#[test]
+fn scram_takes_the_place_of_the_password() {
+    let options = options(&["-am", "scram-sha-256", "-u", "u", "-P", "p"]).unwrap();
+    let scram = options.connect.scram.unwrap();
+    assert_eq!(scram.mechanism, ScramMechanism::Sha256);
+    assert_eq!(
+        (options.connect.user_name, options.connect.password),
+        (None, None)
+    );
+    assert!(told(&["-am", "SCRAM-SHA-1"]).ends_with("needs --username and --password"));
+    let old = told(&["-am", "SCRAM-SHA-1", "-u", "u", "-P", "p", "-V", "3.1.1"]);
+    assert!(
+        old.starts_with("--authentication-method needs MQTT 5.0"),
+        "{old}"
+    );
 }
 
 #[test]

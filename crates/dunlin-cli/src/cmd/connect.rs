@@ -32,16 +32,15 @@ pub(crate) async fn run(args: &ConnArgs) -> Result<(), Failure> {
     let status = Status::new(Place::Stdout);
     let options = args.connect.client_options(&args.user_properties)?;
     let mut signals = Signals::catch()?;
-    let (client, mut events, _) =
-        session::connect(&args.connect, options, status, &mut signals).await?;
+    let mut session = session::connect(&args.connect, options, status, &mut signals).await?;
     loop {
         tokio::select! {
             () = signals.next() => {
-                session::disconnect(&client).await;
+                session::disconnect(&session.client).await;
                 return Ok(());
             }
-            event = events.next() => match event {
-                Some(event) => session::follow(&event, &args.connect, status)?,
+            event = session.events.next() => match event {
+                Some(event) => session.fate.follow(&event)?,
                 None => return Err(failed("the connection ended")),
             },
         }

@@ -3,22 +3,19 @@
 mod payload;
 
 use std::collections::VecDeque;
-use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{ArgAction, Args};
-use dunlin_client::codec::{QoS, ReasonCode, VARIABLE_BYTE_INTEGER_MAX};
-use dunlin_client::{
-    Client, Events, MessageProperties, Pending, PublishRequest, Published, RequestError,
-};
+use dunlin_client::codec::{QoS, ReasonCode};
+use dunlin_client::{Client, Pending, PublishRequest, Published, RequestError};
 
-use crate::args::{ConnectArgs, SchemaArgs, qos, topic_name, user_properties_of};
+use crate::args::{ConnectArgs, MessageArgs, in_older, payload_size, topic_name};
 use crate::failure::{Failure, failed, usage};
 use crate::format::Format;
-use crate::session::{self, Signals};
+use crate::schema::SchemaArgs;
+use crate::session::{self, Session, Signals};
 use crate::status::{self, Place, Status};
-use payload::{Lines, Source};
+use payload::{Encoding, Lines, Source};
 
 /// Messages whose answers are awaited at once, at most.
 const PENDING_MAX: usize = 1000;
@@ -47,18 +44,6 @@ pub(crate) struct PubArgs {
     )]
     message: String,
 
-    /// QoS
-    #[arg(short = 'q', long, value_name = "0/1/2", default_value = "0", value_parser = qos)]
-    qos: QoS,
-
-    /// Retain the message
-    #[arg(short = 'r', long)]
-    retain: bool,
-
-    /// Mark the message as one that may have been sent before
-    #[arg(short = 'd', long)]
-    dup: bool,
-
     /// Read the payload from standard input
     #[arg(short = 's', long)]
     stdin: bool,
@@ -76,10 +61,10 @@ pub(crate) struct PubArgs {
     file_read: Option<PathBuf>,
 
     /// Publish a random payload of this size, such as 512B, 1KB or 2MB
-    #[arg(short = 'S', long, value_name = "SIZE", value_parser = payload::size)]
+    #[arg(short = 'S', long, value_name = "SIZE", value_parser = payload_size)]
     payload_size: Option<usize>,
 
-    /// What the payload is given as: base64, json, hex or binary
+    /// What the payload is given as: base64, json, hex, binary, cbor or msgpack
     #[arg(
         short = 'f',
         long,
@@ -89,44 +74,15 @@ pub(crate) struct PubArgs {
     )]
     format: Option<Format>,
 
-    /// -pf: say that the payload is UTF-8
-    #[arg(long)]
-    payload_format_indicator: bool,
+    #[command(flatten)]
+    message_args: MessageArgs,
 
-    /// Message expiry interval, in seconds
-    #[arg(short = 'e', long, value_name = "SECONDS")]
-    message_expiry_interval: Option<u32>,
-
-    /// -ta: topic alias
-    #[arg(long, value_name = "NUMBER")]
-    topic_alias: Option<NonZeroU16>,
-
-    /// -rt: response topic
-    #[arg(long, value_name = "TOPIC")]
-    response_topic: Option<String>,
-
-    /// -cd: correlation data
-    #[arg(long, value_name = "DATA")]
-    correlation_data: Option<String>,
-
-    /// -up: user properties of the message, each as "NAME: VALUE"
-    #[arg(long, value_name = "PROPERTY", num_args = 1.., action = ArgAction::Append)]
-    user_properties: Vec<String>,
-
-    /// -si: subscription identifier, which servers refuse in messages of clients
-    #[arg(long, value_name = "NUMBER")]
-    subscription_identifier: Option<NonZeroU32>,
-
-    /// -ct: content type
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<String>,
+    #[command(flatten)]
+    schema: SchemaArgs,
 
     /// -Cup: user properties of CONNECT, each as "NAME: VALUE"
     #[arg(long, value_name = "PROPERTY", num_args = 1.., action = ArgAction::Append)]
     conn_user_properties: Vec<String>,
-
-    #[command(flatten)]
-    schema: SchemaArgs,
 
     #[command(flatten)]
     connect: ConnectArgs,
@@ -143,34 +99,8 @@ impl PubArgs {
             return Err(usage("--topic is needed"));
         };
         topic_name("--topic", topic)?;
-        if let Some(topic) = &self.response_topic {
-            topic_name("--response-topic", topic)?;
-        }
-        if self.dup && self.qos == QoS::AtMostOnce {
-            return Err(usage("--dup needs --qos 1 or 2"));
-        }
-        let identifier = self.subscription_identifier;
-        if identifier.is_some_and(|identifier| identifier.get() > VARIABLE_BYTE_INTEGER_MAX) {
-            let max = VARIABLE_BYTE_INTEGER_MAX;
-            return Err(usage(format!(
-                "--subscription-identifier: expected 1 to {max}"
-            )));
-        }
-        let user_properties = user_properties_of("--user-properties", &self.user_properties)?;
-        let properties = MessageProperties {
-            payload_format_indicator: self.payload_format_indicator.then_some(true),
-            message_expiry_interval: self.message_expiry_interval,
-            content_type: self.content_type.clone(),
-            response_topic: self.response_topic.clone(),
-            correlation_data: self.correlation_data.clone().map(Into::into),
-            user_properties,
-        };
-        let mut request = PublishRequest::new(topic.as_str(), Vec::new());
-        request.qos = self.qos;
-        request.retain = self.retain;
-        request.dup = self.dup;
-        request.topic_alias = self.topic_alias.map(NonZeroU16::get);
-        request.extras = Some(Arc::new((properties, identifier.into_iter().collect())));
+        let mut request = self.message_args.request()?;
+        request.topic = topic.as_str().into();
         Ok(request)
     }
 
@@ -188,61 +118,36 @@ impl PubArgs {
         }
     }
 
-    fn without_effect(&self) -> Vec<&'static str> {
-        if self.connect.version().is_v5() {
-            return Vec::new();
-        }
-        [
-            ("--payload-format-indicator", self.payload_format_indicator),
-            (
-                "--message-expiry-interval",
-                self.message_expiry_interval.is_some(),
-            ),
-            ("--topic-alias", self.topic_alias.is_some()),
-            ("--response-topic", self.response_topic.is_some()),
-            ("--correlation-data", self.correlation_data.is_some()),
-            ("--user-properties", !self.user_properties.is_empty()),
-            (
-                "--subscription-identifier",
-                self.subscription_identifier.is_some(),
-            ),
-            ("--content-type", self.content_type.is_some()),
-            (
-                "--conn-user-properties",
-                !self.conn_user_properties.is_empty(),
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(flag, is_given)| is_given.then_some(flag))
-        .collect()
+    fn without_effect(&self) -> Vec<String> {
+        let version = self.connect.version();
+        let mut told = self.message_args.without_effect(version);
+        let of_connect = !self.conn_user_properties.is_empty();
+        told.extend(in_older(version, &[("--conn-user-properties", of_connect)]));
+        told
     }
 }
 
 /// Publishes what the flags say.
 pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Failure> {
     let status = Status::new(Place::Stdout);
-    args.schema.check()?;
-    let format = args.format;
-    if format.is_some_and(|format| !format.is_served()) {
-        return Err(usage(
-            "--format: this version knows base64, json, hex and binary",
-        ));
-    }
+    let encoding = Encoding {
+        format: args.format,
+        schema: args.schema.schema()?,
+    };
     let options = args.connect.client_options(&args.conn_user_properties)?;
     let request = args.request()?;
     let source = args.source(message_is_given);
     // What can be read at once is checked before anything is sent.
     let single = match source {
         Source::Lines => None,
-        source => Some(source.read(format)?),
+        source => Some(source.read(&encoding)?),
     };
-    for flag in args.without_effect() {
-        let version = args.connect.version();
-        status.warn(&format!("{flag} has no effect in MQTT {version}"));
+    for text in args.without_effect() {
+        status.warn(&text);
     }
     let mut signals = Signals::catch()?;
-    let (client, events, _) =
-        session::connect(&args.connect, options, status, &mut signals).await?;
+    let session = session::connect(&args.connect, options, status, &mut signals).await?;
+    let client = session.client.clone();
     let publishing = async {
         match single {
             Some(payload) => {
@@ -254,7 +159,7 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
                 status.done("Message published");
             }
             None => {
-                let lines = Lines::start(format);
+                let lines = Lines::start(encoding);
                 if status::stdin_is_terminal() {
                     status.done("Each line is published; Ctrl-D or Ctrl-C ends");
                 }
@@ -266,7 +171,7 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
     };
     let result = tokio::select! {
         result = publishing => result,
-        failure = lose(events, &args.connect, status) => Err(failure),
+        failure = lose(session) => Err(failure),
         () = signals.next() => Ok(()),
     };
     session::disconnect(&client).await;
@@ -274,9 +179,9 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
 }
 
 /// Ends only with the connection; messages of an existing session are thrown away.
-async fn lose(mut events: Events, args: &ConnectArgs, status: Status) -> Failure {
-    while let Some(event) = events.next().await {
-        if let Err(failure) = session::follow(&event, args, status) {
+async fn lose(mut session: Session) -> Failure {
+    while let Some(event) = session.events.next().await {
+        if let Err(failure) = session.fate.follow(&event) {
             return failure;
         }
     }

@@ -2,26 +2,30 @@
 
 mod file;
 mod print;
+mod template;
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use dunlin_client::codec::{
-    QoS, ReasonCode, RetainHandling, SubscriptionOptions, TopicFilter, VARIABLE_BYTE_INTEGER_MAX,
+use dunlin_client::codec::{QoS, ReasonCode, TopicFilter};
+use dunlin_client::{
+    Client, Event, Events, Message, Pending, PublishRequest, RequestError, SubscribeRequest,
+    Subscribed,
 };
-use dunlin_client::{Client, Event, Events, Pending, RequestError, SubscribeRequest, Subscribed};
 use tokio::time::Instant;
 
-use crate::args::{ConnectArgs, SchemaArgs, qos, user_properties_of};
+use crate::args::{ConnectArgs, SubscriptionArgs, in_older, seconds};
+use crate::defaults::{self, OutputStyle};
 use crate::failure::{Failure, failed, usage};
 use crate::format::Format;
 use crate::output::Output;
-use crate::session::{self, Signals};
+use crate::schema::SchemaArgs;
+use crate::session::{self, Fate, Session, Signals};
 use crate::status::{Place, Status};
 use file::Files;
-use print::Printer;
+use print::{Printer, Style};
+use template::Template;
 
 /// Events that are looked at before what they print is written.
 const BATCH: usize = 1024;
@@ -29,49 +33,12 @@ const BATCH: usize = 1024;
 /// The arguments of `dunlin sub`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-#[command(after_help = "Examples:\n  dunlin sub -t t/1 -h localhost -v\n  \
-    dunlin sub -t 'sensors/#' -q 1 --output-mode clean --count 10 | jq .payload\n\
-    Exit code 27: --timeout passed before --count messages came.")]
+#[command(after_help = help())]
 pub(crate) struct SubArgs {
-    /// Topic filters
-    #[arg(
-        short = 't',
-        long,
-        value_name = "TOPIC",
-        required_unless_present = "load_options"
-    )]
-    #[arg(num_args = 1.., action = ArgAction::Append)]
-    topic: Vec<String>,
+    #[command(flatten)]
+    subscription: SubscriptionArgs,
 
-    /// QoS, for all topics or one for each
-    #[arg(short = 'q', long, value_name = "0/1/2", default_value = "0", value_parser = qos)]
-    #[arg(num_args = 1.., action = ArgAction::Append)]
-    qos: Vec<QoS>,
-
-    /// -nl: no local, for all topics or true or false for each
-    #[arg(long = "no_local", visible_alias = "no-local", value_name = "BOOL")]
-    #[arg(num_args = 0.., action = ArgAction::Append, default_missing_value = "true")]
-    no_local: Vec<bool>,
-
-    /// -rap: retain as published, for all topics or true or false for each
-    #[arg(long, value_name = "BOOL")]
-    #[arg(num_args = 0.., action = ArgAction::Append, default_missing_value = "true")]
-    retain_as_published: Vec<bool>,
-
-    /// -rh: retain handling, for all topics or one for each
-    #[arg(long, value_name = "0/1/2", value_parser = retain_handling)]
-    #[arg(num_args = 1.., action = ArgAction::Append)]
-    retain_handling: Vec<RetainHandling>,
-
-    /// -si: subscription identifier, for all topics or one for each
-    #[arg(long, value_name = "NUMBER", num_args = 1.., action = ArgAction::Append)]
-    subscription_identifier: Vec<NonZeroU32>,
-
-    /// -up: user properties of SUBSCRIBE, each as "NAME: VALUE"
-    #[arg(long, value_name = "PROPERTY", num_args = 1.., action = ArgAction::Append)]
-    user_properties: Vec<String>,
-
-    /// How payloads are shown: base64, json, hex or binary
+    /// How payloads are shown: base64, json, hex, binary, cbor or msgpack
     #[arg(
         short = 'f',
         long,
@@ -85,10 +52,27 @@ pub(crate) struct SubArgs {
     #[arg(short = 'v', long)]
     verbose: bool,
 
-    /// default, or clean: one JSON object for each message and nothing else
-    #[arg(long, value_name = "MODE", value_enum, default_value = "default")]
-    #[arg(hide_possible_values = true)]
-    output_mode: OutputMode,
+    /// text, log with a time before each entry, or clean: a JSON object for each message and nothing
+    /// else [default: text]
+    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true)]
+    output_mode: Option<OutputMode>,
+
+    /// Print this of each message, such as '%t %p'; the letters are below
+    #[arg(long, value_name = "TEMPLATE", value_parser = Template::parse)]
+    #[arg(conflicts_with_all = ["verbose", "output_mode"])]
+    template: Option<Template>,
+
+    /// Print retained messages alone, and end when another comes
+    #[arg(long)]
+    retained_only: bool,
+
+    /// Remove the retained messages that come, from the server
+    #[arg(long)]
+    remove_retained: bool,
+
+    /// Leave out messages on these topics
+    #[arg(short = 'T', long, value_name = "FILTER", num_args = 1.., action = ArgAction::Append)]
+    filter_out: Vec<String>,
 
     /// Append payloads to a file
     #[arg(long, value_name = "PATH", conflicts_with = "file_save")]
@@ -128,7 +112,10 @@ pub(crate) struct SubArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OutputMode {
+    /// What the configuration says, which is text or log.
     Default,
+    Text,
+    Log,
     Clean,
 }
 
@@ -141,131 +128,72 @@ pub(crate) enum Outcome {
     TimedOut,
 }
 
-fn retain_handling(text: &str) -> Result<RetainHandling, String> {
-    match text {
-        "0" => Ok(RetainHandling::Send),
-        "1" => Ok(RetainHandling::SendIfNew),
-        "2" => Ok(RetainHandling::DoNotSend),
-        _ => Err("expected 0, 1 or 2".to_owned()),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|_| "expected a number of seconds")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
 impl SubArgs {
-    /// What to subscribe to: one request for each subscription identifier, for it holds for all of a
-    /// request.
     fn requests(&self) -> Result<Vec<SubscribeRequest>, Failure> {
-        let user_properties = user_properties_of("--user-properties", &self.user_properties)?;
-        let max = VARIABLE_BYTE_INTEGER_MAX;
-        if self
-            .subscription_identifier
-            .iter()
-            .any(|identifier| identifier.get() > max)
-        {
-            return Err(usage(format!(
-                "--subscription-identifier: expected 1 to {max}"
-            )));
-        }
-        if self.topic.is_empty() {
-            return Err(usage("--topic is needed"));
-        }
-        let mut requests: Vec<SubscribeRequest> = Vec::new();
-        for (index, topic) in self.topic.iter().enumerate() {
-            let filter = TopicFilter::parse(topic)
-                .and_then(|filter| filter.share().map(|_| filter))
-                .map_err(|error| usage(format!("--topic {topic:?}: {error}")))?;
-            let options = SubscriptionOptions {
-                qos: of(&self.qos, index).unwrap_or_default(),
-                no_local: of(&self.no_local, index).unwrap_or(false),
-                retain_as_published: of(&self.retain_as_published, index).unwrap_or(false),
-                retain_handling: of(&self.retain_handling, index).unwrap_or_default(),
-            };
-            if options.no_local && matches!(filter.share(), Ok(Some(_))) {
-                return Err(usage(format!("--no_local is not allowed for {topic:?}")));
-            }
-            let identifier = of(&self.subscription_identifier, index);
-            let same = requests
-                .last_mut()
-                .filter(|last| last.subscription_identifier == identifier);
-            match same {
-                Some(last) => last.filters.push((topic.clone(), options)),
-                None => requests.push(SubscribeRequest {
-                    filters: vec![(topic.clone(), options)],
-                    subscription_identifier: identifier,
-                    user_properties: user_properties.clone(),
-                }),
-            }
-        }
-        Ok(requests)
+        self.subscription.requests(str::to_owned)
     }
 
-    fn without_effect(&self) -> Vec<&'static str> {
-        if self.connect.version().is_v5() {
-            return Vec::new();
+    fn filter_out(&self) -> Result<Vec<String>, Failure> {
+        for filter in &self.filter_out {
+            TopicFilter::parse(filter)
+                .map_err(|error| usage(format!("--filter-out {filter:?}: {error}")))?;
         }
-        [
-            ("--no_local", !self.no_local.is_empty()),
-            (
-                "--retain-as-published",
-                !self.retain_as_published.is_empty(),
-            ),
-            ("--retain-handling", !self.retain_handling.is_empty()),
-            (
-                "--subscription-identifier",
-                !self.subscription_identifier.is_empty(),
-            ),
-            ("--user-properties", !self.user_properties.is_empty()),
-            (
-                "--conn-user-properties",
-                !self.conn_user_properties.is_empty(),
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(flag, is_given)| is_given.then_some(flag))
-        .collect()
+        Ok(self.filter_out.clone())
     }
 
-    const fn place(&self) -> Place {
-        match self.output_mode {
-            OutputMode::Default => Place::Stderr,
-            OutputMode::Clean => Place::Nowhere,
+    fn without_effect(&self) -> Vec<String> {
+        let version = self.connect.version();
+        let mut told = self.subscription.without_effect(version);
+        let of_connect = !self.conn_user_properties.is_empty();
+        told.extend(in_older(version, &[("--conn-user-properties", of_connect)]));
+        told
+    }
+
+    fn style(&self) -> Style {
+        match self.output_mode.unwrap_or(OutputMode::Default) {
+            OutputMode::Default => match defaults::current().output {
+                OutputStyle::Text => Style::Text,
+                OutputStyle::Log => Style::Log,
+            },
+            OutputMode::Text => Style::Text,
+            OutputMode::Log => Style::Log,
+            OutputMode::Clean => Style::Clean,
         }
     }
 }
 
-/// The value for a topic: its own, or the only one there is.
-fn of<T: Copy>(values: &[T], index: usize) -> Option<T> {
-    match values {
-        [only] => Some(*only),
-        values => values.get(index).copied(),
-    }
+/// What stands below the flags in the long help.
+fn help() -> String {
+    let examples = "Examples:\n  dunlin sub -t t/1 -h localhost -v\n  \
+        dunlin sub -t 'sensors/#' -q 1 --output-mode clean --count 10 | jq .payload\n  \
+        dunlin sub -t '#' -T '$SYS/#' --template '%@T %-20t %p'";
+    format!(
+        "{}\n\n{examples}\nExit code 27: --timeout passed before --count messages came.",
+        template::LETTERS_HELP
+    )
 }
 
 /// Subscribes, and prints what comes until there is enough.
 pub(crate) async fn run(args: &SubArgs) -> Result<Outcome, Failure> {
-    let status = Status::new(args.place());
-    args.schema.check()?;
-    let format = args.format;
-    if format.is_some_and(|format| !format.is_served()) {
-        return Err(usage(
-            "--format: this version knows base64, json, hex and binary",
-        ));
-    }
+    let style = args.style();
+    let status = match style {
+        Style::Text => Status::new(Place::Stderr),
+        Style::Log => Status::new(Place::Stderr).with_time(),
+        Style::Clean => Status::new(Place::Nowhere),
+    };
     let options = args.connect.client_options(&args.conn_user_properties)?;
     let requests = args.requests()?;
     let printer = Printer {
-        format,
+        format: args.format,
+        schema: args.schema.schema()?,
         is_verbose: args.verbose,
-        is_clean: args.output_mode == OutputMode::Clean,
+        style,
+        template: args.template.clone(),
+        filter_out: args.filter_out()?,
         files: Files::open(args)?,
     };
-    for flag in args.without_effect() {
-        let version = args.connect.version();
-        status.warn(&format!("{flag} has no effect in MQTT {version}"));
+    for text in args.without_effect() {
+        status.warn(&text);
     }
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut signals = Signals::catch()?;
@@ -273,13 +201,20 @@ pub(crate) async fn run(args: &SubArgs) -> Result<Outcome, Failure> {
     let Some(connected) = until(deadline, connecting).await else {
         return Ok(Outcome::TimedOut);
     };
-    let (client, events, _) = connected?;
+    let Session {
+        client,
+        events,
+        fate,
+        ..
+    } = connected?;
     let mut subscriber = Subscriber {
-        args,
+        fate,
         status,
         client: &client,
         requests,
         remaining: args.count,
+        retained_only: args.retained_only,
+        remove_retained: args.remove_retained,
         printer,
         output: Output::start(),
     };
@@ -318,12 +253,14 @@ async fn at(deadline: Option<Instant>) -> Option<()> {
 
 /// Prints messages until there are enough.
 struct Subscriber<'a> {
-    args: &'a SubArgs,
+    fate: Fate,
     status: Status,
     client: &'a Client,
     requests: Vec<SubscribeRequest>,
     /// How many messages are wanted still.
     remaining: Option<u64>,
+    retained_only: bool,
+    remove_retained: bool,
     printer: Printer,
     output: Output,
 }
@@ -353,10 +290,7 @@ impl Subscriber<'_> {
             let mut chunk = Vec::new();
             for event in batch.drain(..) {
                 match event {
-                    Event::Message(message) => {
-                        self.printer.print(&message, &mut chunk)?;
-                        self.remaining = self.remaining.map(|remaining| remaining - 1);
-                    }
+                    Event::Message(message) => self.take(&message, &mut chunk).await?,
                     Event::Connected(connected) => {
                         self.status.done("Connected again");
                         // Subscriptions whose answer never came are asked for again as well.
@@ -366,7 +300,7 @@ impl Subscriber<'_> {
                     }
                     Event::Disconnected(_) | Event::ReconnectFailed(_) => {
                         answers.lose();
-                        session::follow(&event, &self.args.connect, self.status)?;
+                        self.fate.follow(&event)?;
                     }
                     _ => {}
                 }
@@ -375,6 +309,30 @@ impl Subscriber<'_> {
             if self.output.write(chunk).await.is_err() {
                 return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// Prints a message, and does with it what was asked for.
+    async fn take(&mut self, message: &Message, chunk: &mut Vec<u8>) -> Result<(), Failure> {
+        if self.remaining == Some(0) {
+            return Ok(());
+        }
+        let publish = message.publish();
+        if self.retained_only && !publish.retain {
+            self.remaining = Some(0);
+            return Ok(());
+        }
+        if !self.printer.print(message, &publish, chunk)? {
+            return Ok(());
+        }
+        self.remaining = self.remaining.map(|remaining| remaining - 1);
+        // An empty one is the removal of it, which comes back if RETAIN stays as published.
+        if self.remove_retained && publish.retain && !publish.payload.is_empty() {
+            let removal = PublishRequest::new(publish.topic.as_str(), Vec::new())
+                .with_qos(QoS::AtLeastOnce)
+                .with_retain(true);
+            self.client.post(removal).await?;
         }
         Ok(())
     }

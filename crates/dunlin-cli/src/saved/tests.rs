@@ -131,12 +131,53 @@ fn mistakes_are_told() {
     assert!(told("{\"conn\": {\"clean\": 1}}").ends_with("clean: expected true or false"));
     assert!(told("{\"conn\": {\"port\": {}}}").ends_with("port: expected a text or a number"));
     assert!(told("{").contains("options.json"));
-    let yaml = words(&["conn", "-lo", "a.yaml"]);
-    let (command, matches) = found(&yaml);
-    assert!(matches!(
-        with_loaded(&command, &matches, yaml),
-        Err(Failure::Usage(_))
-    ));
+}
+
+#[test]
+fn yaml_is_known_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("options.yaml");
+    let given = words(&[
+        "sub",
+        "-t",
+        "a",
+        "b",
+        "-q",
+        "1",
+        "-so",
+        path.to_str().unwrap(),
+    ]);
+    let (command, matches) = found(&given);
+    save(&command, &matches).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("sub:\n  topic:\n  - a\n"), "{text}");
+    let loaded = load(&path, &["sub"]).unwrap();
+    assert_eq!(loaded, ["sub", "--topic=a", "--topic=b", "--qos=1"]);
+    std::fs::write(&path, "sub: [").unwrap();
+    assert!(matches!(load(&path, &["sub"]), Err(Failure::Usage(_))));
+}
+
+#[test]
+fn what_mqttx_wrote_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("options.json");
+    let file = json!({"pub": {
+        "topic": "t", "mqttVersion": 5, "clean": false, "reqProblemInfo": false,
+        "receiveMaximum": 9, "username": null, "maximunReconnectTimes": 3,
+    }});
+    std::fs::write(&path, file.to_string()).unwrap();
+    let loaded = load(&path, &["pub"]).unwrap();
+    for word in [
+        "--no-clean",
+        "--no-req-problem-info",
+        "--rcv-max=9",
+        "--maximum-reconnect-times=3",
+    ] {
+        assert!(
+            loaded.iter().any(|loaded| loaded == word),
+            "{word}: {loaded:?}"
+        );
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use flags::mqttx::{ConnArgs, PubArgs, SubArgs};
 use flags::run::RunArgs;
 
 use crate::failure::{Failure, usage};
+use crate::status;
 
 /// The exit code of a bench that did what it should.
 const EXIT_OK: u8 = 0;
@@ -60,6 +61,16 @@ impl BenchCommand {
             Self::Run(args) => args.check(),
         }
     }
+
+    /// What the flags ask for in vain.
+    fn without_effect(&self) -> Vec<String> {
+        match self {
+            Self::Conn(args) => args.without_effect(),
+            Self::Pub(args) => args.without_effect(),
+            Self::Sub(args) => args.without_effect(),
+            Self::Run(args) => args.server.without_effect(),
+        }
+    }
 }
 
 /// Runs `dunlin bench` and gives the exit code: 0, or 3 if a goal was missed. What is measured is
@@ -70,6 +81,9 @@ impl BenchCommand {
 pub(crate) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let checked = args.command.check();
     checked.map_err(|error| usage(format!("{error:#}")))?;
+    for text in args.command.without_effect() {
+        status::warn(&text);
+    }
     let done = match &args.command {
         BenchCommand::Conn(args) => mqttx::conn(args, out),
         BenchCommand::Pub(args) => mqttx::publish(args, out),

@@ -5,14 +5,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use dunlin_client::ClientOptions;
 use dunlin_codec::{Publish, QoS, TopicName};
 
 use super::EXIT_OK;
-use super::engine::connect::{ConnectOptions, Subscriptions, resolve};
+use super::engine::connect::resolve;
 use super::engine::crew::{self, Outcome, Progress, Timing};
 use super::engine::plan::{LinkPlan, Pacing, Plan, PublisherPlan, Reconnect, Role, WorkerPlan};
 use super::engine::template::Template;
-use super::flags::connection::{ClientFlags, ConnectionFlags};
+use super::flags::clients::ClientFlags;
 use super::flags::mqttx::{ConnArgs, PubArgs, SubArgs};
 use super::progress::Bar;
 
@@ -26,8 +27,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn conn(args: &ConnArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients, &args.connection);
-    let mut plan = plan(&args.connection, &args.clients, args.options()?)?;
+    let names = Names::new(&args.clients);
+    let mut plan = plan(&args.clients, args.options()?)?;
     for number in 1..=args.clients.count {
         push(&mut plan, number, names.client_id(number), Role::Idle);
     }
@@ -41,9 +42,10 @@ pub(crate) fn conn(args: &ConnArgs, out: &mut dyn Write) -> Result<u8> {
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients, &args.connection);
-    let mut plan = plan(&args.connection, &args.clients, args.options()?)?;
-    plan.qos = args.qos;
+    let names = Names::new(&args.clients);
+    let mut plan = plan(&args.clients, args.options()?)?;
+    let request = args.message_args.request()?;
+    plan.qos = request.qos;
     plan.limit = Some(args.limit).filter(|&limit| limit > 0);
     plan.pacing = match args.message_interval {
         0 => Pacing::Window {
@@ -57,23 +59,27 @@ pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
         },
     };
     let payloads = args.payloads()?;
-    let of_user = args.properties_of_user()?;
-    let properties = args.properties(&of_user)?;
+    let mut properties = request.properties()?;
+    properties.topic_alias = request.topic_alias;
     for number in 1..=args.clients.count {
         let client_id = names.client_id(number);
-        let topic = names.fill(&args.topic, &client_id, number);
+        let topic = names.fill(args.topic()?, &client_id, number);
         let mut templates = Vec::with_capacity(payloads.len());
         for payload in &payloads {
             let publish = Publish {
-                dup: args.dup,
-                qos: args.qos,
-                retain: args.retain,
+                dup: request.dup,
+                qos: request.qos,
+                retain: request.retain,
                 topic: TopicName::parse(&topic)?,
                 properties,
                 payload,
                 packet_id: None,
             };
-            templates.push(Template::new(&publish, plan.connect.version, Vec::new())?);
+            templates.push(Template::new(
+                &publish,
+                plan.client.connect.version,
+                Vec::new(),
+            )?);
         }
         let workers = plan.workers.len();
         let place = usize::try_from(number - 1)? / workers;
@@ -101,11 +107,12 @@ pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn subscribe(args: &SubArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients, &args.connection);
-    let mut plan = plan(&args.connection, &args.clients, args.options()?)?;
+    let names = Names::new(&args.clients);
+    let mut plan = plan(&args.clients, args.options()?)?;
     for number in 1..=args.clients.count {
         let client_id = names.client_id(number);
-        let subscriptions = args.subscriptions(|text| names.fill(text, &client_id, number))?;
+        let fill = |text: &str| names.fill(text, &client_id, number);
+        let subscriptions = args.subscription.requests(fill)?;
         let role = Role::Subscriber { group: None };
         push(&mut plan, number, client_id, role);
         let link = worker(&mut plan, number).and_then(|worker| worker.links.last_mut());
@@ -118,20 +125,17 @@ pub(crate) fn subscribe(args: &SubArgs, out: &mut dyn Write) -> Result<u8> {
     summary(&outcome, &shown, out)
 }
 
-fn plan(
-    connection: &ConnectionFlags,
-    clients: &ClientFlags,
-    connect: ConnectOptions,
-) -> Result<Plan> {
+fn plan(clients: &ClientFlags, mut client: ClientOptions) -> Result<Plan> {
     ensure!(clients.count > 0, "--count must be 1 at least");
-    let reconnect = (clients.reconnect_period > 0).then_some(Reconnect {
-        period: Duration::from_millis(clients.reconnect_period),
-        times_max: clients.maximum_reconnect_times,
+    let reconnect = clients.reconnect();
+    let reconnect = (!reconnect.period.is_zero()).then_some(Reconnect {
+        period: reconnect.period,
+        times_max: reconnect.tries_max,
     });
+    client.endpoint = resolve(client.endpoint)?;
     let threads = usize::from(clients.threads);
     Ok(Plan {
-        address: resolve(&connection.hostname, connection.port)?,
-        connect,
+        client,
         qos: QoS::AtMostOnce,
         pacing: Pacing::Window {
             messages: NonZeroU32::MIN,
@@ -160,7 +164,7 @@ fn push(plan: &mut Plan, number: u32, client_id: String, role: Role) {
     if let Some(worker) = worker(plan, number) {
         worker.links.push(LinkPlan {
             client_id,
-            subscriptions: Subscriptions::default(),
+            subscriptions: Vec::new(),
             role,
         });
     }
@@ -199,11 +203,11 @@ struct Names {
 }
 
 impl Names {
-    fn new(clients: &ClientFlags, connection: &ConnectionFlags) -> Self {
+    fn new(clients: &ClientFlags) -> Self {
         let own = || format!("dunlin_{:08x}", crew::random());
         Self {
             client_id: clients.client_id.clone().unwrap_or_else(own),
-            user_name: connection.user_name().to_owned(),
+            user_name: clients.server.user_name(),
             is_alone: clients.count == 1,
         }
     }

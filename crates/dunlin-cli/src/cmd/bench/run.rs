@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use dunlin_client::ClientOptions;
 use dunlin_codec::QoS;
 
 use super::engine::connect::resolve;
@@ -28,12 +28,13 @@ const STEP_MAX: Duration = Duration::from_secs(120);
 /// # Errors
 /// If the broker cannot be reached, refuses, or a file cannot be written.
 pub(crate) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8> {
-    let address = resolve(&args.connection.hostname, args.connection.port)?;
+    let mut client = args.options()?;
+    client.endpoint = resolve(client.endpoint)?;
     let outcome = match args.scenario {
-        Scenario::Retained => retained(args, address)?,
-        Scenario::Resume => resume(args, address)?,
+        Scenario::Retained => retained(args, &client)?,
+        Scenario::Resume => resume(args, &client)?,
         _ => {
-            let plan = Planner::new(args, address, run_number())?.plan()?;
+            let plan = Planner::new(args, client, run_number()).plan()?;
             let timing = Timing {
                 warmup: args.warmup,
                 duration: Some(args.duration),
@@ -94,14 +95,14 @@ fn watched(args: &RunArgs) -> process::Usage {
 }
 
 /// Sets the messages, reads them several times, clears them. The rounds are what is measured.
-fn retained(args: &RunArgs, address: SocketAddr) -> Result<Outcome> {
-    let planner = || Planner::new(args, address, run_number());
+fn retained(args: &RunArgs, client: &ClientOptions) -> Result<Outcome> {
+    let planner = || Planner::new(args, client.clone(), run_number());
     let before = watched(args);
-    let mut setting = step(args, planner()?.retained(false)?)?;
+    let mut setting = step(args, planner().retained(false)?)?;
     let ready = watched(args);
-    let mut outcome = step(args, planner()?.reader()?)?;
+    let mut outcome = step(args, planner().reader()?)?;
     for _ in 1..args.rounds.get() {
-        let round = step(args, planner()?.reader()?)?;
+        let round = step(args, planner().reader()?)?;
         outcome.seconds += round.seconds;
         outcome.measured.delivered += round.measured.delivered;
         outcome.measured.delivered_bytes += round.measured.delivered_bytes;
@@ -115,20 +116,20 @@ fn retained(args: &RunArgs, address: SocketAddr) -> Result<Outcome> {
     outcome.connect_seconds = setting.seconds;
     outcome.first_error = setting.first_error.take().or(outcome.first_error);
     account(&mut outcome, args, [before, ready, end]);
-    step(args, planner()?.retained(true)?)?;
+    step(args, planner().retained(true)?)?;
     Ok(outcome)
 }
 
 /// Makes sessions that are away, queues for them, and lets them come back.
-fn resume(args: &RunArgs, address: SocketAddr) -> Result<Outcome> {
+fn resume(args: &RunArgs, client: &ClientOptions) -> Result<Outcome> {
     // What is queued is counted by its stamps when it is read, so all steps are one run.
     let run = run_number();
-    let planner = |clean_start: bool, expiry: u32| -> Result<Planner<'_>> {
-        let mut planner = Planner::new(args, address, run)?;
-        let connect = planner.connect_mut();
+    let planner = |clean_start: bool, expiry: u32| {
+        let mut client = client.clone();
+        let connect = &mut client.connect;
         connect.clean_start = clean_start;
-        connect.session_expiry_interval = connect.version.is_v5().then_some(expiry);
-        Ok(planner)
+        connect.settings.session_expiry_interval = connect.version.is_v5().then_some(expiry);
+        Planner::new(args, client, run)
     };
     let brief = Timing {
         warmup: Duration::ZERO,
@@ -136,12 +137,12 @@ fn resume(args: &RunArgs, address: SocketAddr) -> Result<Outcome> {
         drain_max: Duration::ZERO,
         begins_at_once: false,
     };
-    go(args, planner(false, 3600)?.sessions(true)?, brief)?;
+    go(args, planner(false, 3600).sessions(true)?, brief)?;
     let before = watched(args);
-    let queueing = step(args, planner(true, 0)?.queue()?)?;
+    let queueing = step(args, planner(true, 0).queue()?)?;
     let ready = watched(args);
     let expected = u64::from(args.messages.get()) * u64::from(args.subscribers.get());
-    let mut plan = planner(false, 3600)?.sessions(false)?;
+    let mut plan = planner(false, 3600).sessions(false)?;
     plan.deliveries = Some(expected);
     let mut outcome = step(args, plan)?;
     let end = watched(args);
@@ -149,7 +150,7 @@ fn resume(args: &RunArgs, address: SocketAddr) -> Result<Outcome> {
     outcome.tally.published = queueing.tally.published;
     outcome.connect_seconds = queueing.seconds;
     account(&mut outcome, args, [before, ready, end]);
-    go(args, planner(true, 0)?.sessions(false)?, brief)?;
+    go(args, planner(true, 0).sessions(false)?, brief)?;
     Ok(outcome)
 }
 

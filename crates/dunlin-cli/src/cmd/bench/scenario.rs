@@ -1,12 +1,11 @@
 //! From the flags of `bench run` to the parts of the workers.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use dunlin_client::{ClientOptions, SubscribeRequest};
 use dunlin_codec::{Publish, QoS, SubscriptionOptions, TopicName};
 
-use super::engine::connect::{ConnectOptions, Subscriptions};
 use super::engine::crew;
 use super::engine::ledger::Group;
 use super::engine::plan::{CyclePlan, LinkPlan, Pacing, Plan, PublisherPlan, Role, WorkerPlan};
@@ -20,34 +19,24 @@ const ROUTING_DIGITS: usize = 7;
 /// Plans a scenario.
 pub(crate) struct Planner<'a> {
     args: &'a RunArgs,
-    address: SocketAddr,
-    connect: ConnectOptions,
+    client: ClientOptions,
     run: u32,
     workers: Vec<WorkerPlan>,
 }
 
 impl<'a> Planner<'a> {
     /// Nothing planned yet.
-    ///
-    /// # Errors
-    /// If flags contradict each other.
-    pub(crate) fn new(args: &'a RunArgs, address: SocketAddr, run: u32) -> Result<Self> {
+    pub(crate) fn new(args: &'a RunArgs, client: ClientOptions, run: u32) -> Self {
         let threads = match args.scenario {
             Scenario::Retained | Scenario::Resume => 1,
             _ => usize::from(args.threads),
         };
-        Ok(Self {
+        Self {
             args,
-            address,
-            connect: args.connection.options(args.keepalive)?,
+            client,
             run,
             workers: vec![WorkerPlan::default(); threads],
-        })
-    }
-
-    /// What CONNECT says can be changed before a plan is made.
-    pub(crate) const fn connect_mut(&mut self) -> &mut ConnectOptions {
-        &mut self.connect
+        }
     }
 
     /// The plan of every scenario that is one run; of the others, of their idle connections alone.
@@ -84,8 +73,7 @@ impl<'a> Planner<'a> {
             },
         };
         Plan {
-            address: self.address,
-            connect: self.connect,
+            client: self.client,
             qos: args.qos,
             pacing,
             is_stamped: true,
@@ -109,7 +97,7 @@ impl<'a> Planner<'a> {
         &mut self,
         worker: u32,
         number: u32,
-        subscriptions: Subscriptions,
+        subscriptions: Vec<SubscribeRequest>,
         group: Option<usize>,
     ) -> Result<()> {
         let client_id = format!("{}-s-{number}", self.args.client_id);
@@ -128,13 +116,13 @@ impl<'a> Planner<'a> {
         let worker = self.worker(number)?;
         worker.groups.push(Group::new(first, step, count, false));
         let group = worker.groups.len() - 1;
-        let subscriptions = Subscriptions::one(filter, qos);
+        let subscriptions = vec![SubscribeRequest::new(filter, qos)];
         self.subscriber(number, number, subscriptions, Some(group))
     }
 
     fn template(&self, publish: &Publish<'_>, digits: Option<Digits>) -> Result<Template> {
         let digits = digits.into_iter().collect();
-        Ok(Template::new(publish, self.connect.version, digits)?)
+        Ok(Template::new(publish, self.client.connect.version, digits)?)
     }
 
     /// A publisher to one topic.
@@ -159,7 +147,7 @@ impl<'a> Planner<'a> {
         let worker = self.worker(number)?;
         worker.links.push(LinkPlan {
             client_id,
-            subscriptions: Subscriptions::default(),
+            subscriptions: Vec::new(),
             role: Role::Publisher(worker.publishers.len()),
         });
         worker.publishers.push(PublisherPlan {
@@ -180,9 +168,9 @@ impl<'a> Planner<'a> {
         for number in 0..self.args.idle {
             let filter = format!("{}/idle/{number:06}/state", self.args.topic_prefix);
             let subscriptions = if self.args.idle_subscribe {
-                Subscriptions::one(filter, self.args.qos)
+                vec![SubscribeRequest::new(filter, self.args.qos)]
             } else {
-                Subscriptions::default()
+                Vec::new()
             };
             let client_id = format!("{}-i-{number}", self.args.client_id);
             self.worker(number)?.links.push(LinkPlan {
@@ -241,7 +229,7 @@ impl<'a> Planner<'a> {
             let group = groups.len() - 1;
             for member in 0..self.args.subscribers.get() {
                 let filter = format!("$share/g{number}/{topic}");
-                let subscriptions = Subscriptions::one(filter, self.args.qos);
+                let subscriptions = vec![SubscribeRequest::new(filter, self.args.qos)];
                 let client = number * self.args.subscribers.get() + member;
                 self.subscriber(number, client, subscriptions, Some(group))?;
             }
@@ -265,10 +253,10 @@ impl<'a> Planner<'a> {
         for number in 0..subscribers {
             let own = (number..subscriptions).step_by(usize::try_from(subscribers)?);
             let requests = own.map(|index| (routing_filter(prefix, index), options));
-            let subscriptions = Subscriptions {
-                requests: requests.collect(),
-                ..Subscriptions::default()
-            };
+            let subscriptions = vec![SubscribeRequest {
+                filters: requests.collect(),
+                ..SubscribeRequest::default()
+            }];
             self.subscriber(0, number, subscriptions, Some(0))?;
         }
         let topic = format!("{prefix}/device/{:0ROUTING_DIGITS$}/temperature", 0);
@@ -350,7 +338,7 @@ impl<'a> Planner<'a> {
     /// Never so far.
     pub(crate) fn reader(mut self) -> Result<Plan> {
         let filter = format!("{}/#", self.args.topic_prefix);
-        let subscriptions = Subscriptions::one(filter, self.args.qos);
+        let subscriptions = vec![SubscribeRequest::new(filter, self.args.qos)];
         self.subscriber(0, 0, subscriptions, None)?;
         let deliveries = Some(u64::from(self.args.messages.get()));
         Ok(Plan {
@@ -369,7 +357,7 @@ impl<'a> Planner<'a> {
             self.listener(number, topic, (number, 1, 1))?;
             if !with_subscriptions {
                 for link in &mut self.worker(0)?.links {
-                    link.subscriptions = Subscriptions::default();
+                    link.subscriptions = Vec::new();
                 }
             }
         }

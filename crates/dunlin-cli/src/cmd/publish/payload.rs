@@ -11,11 +11,36 @@ use tokio::sync::mpsc;
 use crate::failure::{Failure, failed, usage};
 use crate::format::Format;
 use crate::random;
+use crate::schema::Schema;
 
 /// No packet can carry more.
 const BYTES_MAX: u64 = VARIABLE_BYTE_INTEGER_MAX as u64;
 /// Lines that are read ahead, at most.
 const LINES_MAX: usize = 256;
+
+/// What texts are that stand for payloads.
+#[derive(Debug)]
+pub(super) struct Encoding {
+    pub(super) format: Option<Format>,
+    pub(super) schema: Option<Schema>,
+}
+
+impl Encoding {
+    /// The payload of a text, which `name` gives.
+    fn encode(&self, text: Vec<u8>, name: &str) -> Result<Vec<u8>, Failure> {
+        let told = |what: String| usage(format!("{name}: {what}"));
+        let text = match &self.schema {
+            Some(schema) => schema.encode(&text).map_err(told)?,
+            None => text,
+        };
+        // With a schema the text is JSON in any case.
+        match self.format {
+            Some(Format::Json) if self.schema.is_some() => Ok(text),
+            Some(format) => format.encode(text).map_err(told),
+            None => Ok(text),
+        }
+    }
+}
 
 /// Where the payload of a message comes from.
 #[derive(Debug)]
@@ -30,7 +55,7 @@ pub(super) enum Source {
 
 impl Source {
     /// The payload. Of [`Source::Lines`] there is none.
-    pub(super) fn read(self, format: Option<Format>) -> Result<Vec<u8>, Failure> {
+    pub(super) fn read(self, encoding: &Encoding) -> Result<Vec<u8>, Failure> {
         let (text, name) = match self {
             Self::Text(text) => (text.into_bytes(), "--message"),
             Self::Stdin => (
@@ -41,12 +66,7 @@ impl Source {
             Self::Random(size) => return Ok(random::text(size)),
             Self::Lines => return Ok(Vec::new()),
         };
-        match format {
-            Some(format) => format
-                .encode(text)
-                .map_err(|what| usage(format!("{name}: {what}"))),
-            None => Ok(text),
-        }
+        encoding.encode(text, name)
     }
 }
 
@@ -70,12 +90,12 @@ fn read_bounded(input: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
 pub(super) struct Lines(mpsc::Receiver<Result<Vec<u8>, Failure>>);
 
 impl Lines {
-    pub(super) fn start(format: Option<Format>) -> Self {
+    pub(super) fn start(encoding: Encoding) -> Self {
         let (sender, receiver) = mpsc::channel(LINES_MAX);
         thread::spawn(move || {
             let mut input = io::stdin().lock();
             loop {
-                let line = next_line(&mut input, format);
+                let line = next_line(&mut input, &encoding);
                 let is_last = !matches!(line, Ok(Some(_)));
                 if let Some(line) = line.transpose()
                     && sender.blocking_send(line).is_err()
@@ -98,7 +118,7 @@ impl Lines {
 
 fn next_line(
     input: &mut impl io::BufRead,
-    format: Option<Format>,
+    encoding: &Encoding,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let mut line = Vec::new();
     let read = input.by_ref().take(BYTES_MAX).read_until(b'\n', &mut line);
@@ -111,37 +131,7 @@ fn next_line(
             line.pop();
         }
     }
-    match format {
-        Some(format) => format
-            .encode(line)
-            .map(Some)
-            .map_err(|what| usage(format!("a line of standard input: {what}"))),
-        None => Ok(Some(line)),
-    }
-}
-
-/// A size such as `512B`, `1KB` or `2MB`; 1 KB is 1024 bytes.
-pub(super) fn size(text: &str) -> Result<usize, String> {
-    let upper = text.trim().to_ascii_uppercase();
-    let digits = upper.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let unit = upper.get(digits.len()..).unwrap_or_default();
-    let factor = match unit.trim() {
-        "" | "B" => Some(1),
-        "KB" => Some(1024),
-        "MB" => Some(1024 * 1024),
-        _ => None,
-    };
-    let size: Option<u64> = digits.trim().parse().ok();
-    let bytes = size
-        .zip(factor)
-        .and_then(|(size, factor)| size.checked_mul(factor));
-    let Some(bytes) = bytes else {
-        return Err("expected a size such as 512B, 1KB or 2MB".to_owned());
-    };
-    if bytes > BYTES_MAX {
-        return Err(format!("more than {BYTES_MAX} bytes"));
-    }
-    usize::try_from(bytes).map_err(|error| error.to_string())
+    encoding.encode(line, "a line of standard input").map(Some)
 }
 
 #[cfg(test)]

@@ -1,78 +1,151 @@
 //! Messages as text.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use dunlin_client::Message;
-use dunlin_client::codec::{Publish, PublishProperties, QoS};
+use dunlin_client::codec::{Publish, PublishProperties, QoS, TopicFilter};
 use serde_json::{Map, Value, json};
 
 use super::file::Files;
+use super::template::Template;
 use crate::clock;
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::schema::Schema;
 use crate::status;
+
+/// What the output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A person.
+    Text,
+    /// A log: each entry begins with its time.
+    Log,
+    /// A program: JSON objects and nothing else.
+    Clean,
+}
 
 /// How messages are printed.
 #[derive(Debug)]
 pub(super) struct Printer {
     pub(super) format: Option<Format>,
+    pub(super) schema: Option<Schema>,
     /// With the whole packet.
     pub(super) is_verbose: bool,
-    /// As JSON objects.
-    pub(super) is_clean: bool,
+    pub(super) style: Style,
+    /// Instead of a style.
+    pub(super) template: Option<Template>,
+    /// Topics that are not printed.
+    pub(super) filter_out: Vec<String>,
     pub(super) files: Files,
 }
 
 impl Printer {
-    /// Appends a message to `out`, or writes its payload to a file and appends only the rest.
-    pub(super) fn print(&mut self, message: &Message, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let publish = message.publish();
-        let text = match self.format {
-            None => publish.payload.into(),
-            Some(format) => format.decode(publish.payload).unwrap_or_else(|payload| {
-                let topic = publish.topic;
-                status::warn(&format!(
-                    "a payload on {topic} is not {format:?}, shown as it is"
-                ));
-                payload.into()
-            }),
-        };
-        let path = self.files.write(&text)?;
-        if self.is_clean {
+    /// Appends a message to `out`, or writes its payload to a file and appends only the rest. Gives
+    /// whether it is one to print.
+    pub(super) fn print(
+        &mut self,
+        message: &Message,
+        publish: &Publish<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Failure> {
+        let mut filters = self.filter_out.iter();
+        if filters.any(|filter| {
+            TopicFilter::parse(filter).is_ok_and(|filter| filter.matches(publish.topic))
+        }) {
+            return Ok(false);
+        }
+        let shown = self.shown(publish);
+        let text = &shown.text;
+        let path = self.files.write(text)?;
+        if let Some(template) = &self.template {
+            template.print(publish, text, clock::Instant::now(), out);
+            out.push(b'\n');
+            return Ok(true);
+        }
+        if self.style == Style::Clean {
             let object = json!({
                 "topic": publish.topic.as_str(),
-                "payload": self.clean_payload(&text),
-                "packet": packet(message, &publish),
+                "payload": shown.value(),
+                "packet": packet(message, publish),
             });
             line(out, format_args!("{object:#}"));
-            return Ok(());
+            return Ok(true);
         }
-        line(out, format_args!("received_at: {}", clock::now()));
+        match self.style {
+            Style::Log => line(out, format_args!("[{}] › message", clock::now())),
+            _ => line(out, format_args!("received_at: {}", clock::now())),
+        }
         if self.is_verbose {
             line(
                 out,
-                format_args!("mqtt-packet: {}", packet(message, &publish)),
+                format_args!("mqtt-packet: {}", packet(message, publish)),
             );
         }
-        head(&publish, out);
+        head(publish, out);
         match path {
             Some(path) => line(out, format_args!("written to {}", path.display())),
             None => {
-                out.extend_from_slice(&text);
+                out.extend_from_slice(text);
                 out.push(b'\n');
             }
         }
         out.push(b'\n');
-        Ok(())
+        Ok(true)
     }
 
-    /// JSON as it is, all else as text.
-    fn clean_payload(&self, text: &[u8]) -> Value {
-        let json = match self.format {
-            Some(Format::Json) => serde_json::from_slice(text).ok(),
-            _ => None,
+    /// What is shown of a payload.
+    fn shown<'a>(&self, publish: &Publish<'a>) -> Shown<'a> {
+        let (payload, topic) = (publish.payload, publish.topic);
+        let as_it_is = |expected: &str| {
+            status::warn(&format!(
+                "a payload on {topic} is not {expected}, shown as it is"
+            ));
+            Shown {
+                text: payload.into(),
+                is_json: false,
+            }
         };
-        json.unwrap_or_else(|| String::from_utf8_lossy(text).into_owned().into())
+        if let Some(schema) = &self.schema {
+            return match schema.decode(payload) {
+                Some(value) => Shown {
+                    text: format!("{value:#}").into_bytes().into(),
+                    is_json: true,
+                },
+                None => as_it_is(&schema.name()),
+            };
+        }
+        match self.format {
+            None => Shown {
+                text: payload.into(),
+                is_json: false,
+            },
+            Some(format) => match format.decode(payload) {
+                Some(text) => Shown {
+                    text,
+                    is_json: format.is_json(),
+                },
+                None => as_it_is(format.name()),
+            },
+        }
+    }
+}
+
+/// A payload as it is shown.
+struct Shown<'a> {
+    text: Cow<'a, [u8]>,
+    is_json: bool,
+}
+
+impl Shown<'_> {
+    /// JSON as it is, all else as text.
+    fn value(&self) -> Value {
+        let json = self
+            .is_json
+            .then(|| serde_json::from_slice(&self.text).ok());
+        json.flatten()
+            .unwrap_or_else(|| String::from_utf8_lossy(&self.text).into_owned().into())
     }
 }
 
@@ -119,7 +192,8 @@ fn packet(message: &Message, publish: &Publish<'_>) -> Value {
     packet.into()
 }
 
-fn properties(properties: &PublishProperties<'_>) -> Map<String, Value> {
+/// The properties, by the names that MQTTX has for them.
+pub(super) fn properties(properties: &PublishProperties<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

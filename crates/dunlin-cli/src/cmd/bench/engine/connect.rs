@@ -1,18 +1,20 @@
 //! From nothing to a client that the broker has accepted and subscribed.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::num::{NonZeroU16, NonZeroU32};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use dunlin_codec::{
-    Connect, ConnectProperties, DecodeError, Disconnect, EncodeError, Limits, Packet,
-    PacketIdentifier, ProtocolVersion, QoS, ReasonCode, Subscribe, SubscribeProperties,
-    SubscriptionOptions, SubscriptionRequest, TopicFilter, TopicName, UserPropertiesBuf, Will,
-    WillProperties, decode,
+use dunlin_client::{
+    ClientOptions, ConnectError as OpenError, Endpoint, SubscribeRequest, Transport,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use dunlin_codec::{
+    DecodeError, Disconnect, EncodeError, Limits, Packet, PacketIdentifier, ProtocolVersion,
+    ReasonCode, TopicError, decode,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 /// How long a broker may take over each step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,12 +24,9 @@ const FILTERS_MAX: usize = 200;
 /// Why a client could not be brought up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// The host has no address.
-    #[error("{host} has no address")]
-    NoAddress {
-        /// As it was given.
-        host: String,
-    },
+    /// There is no connection.
+    #[error("{0}")]
+    Open(#[from] OpenError),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -37,9 +36,6 @@ pub(crate) enum ConnectError {
     /// The broker does not answer.
     #[error("no {0} within {seconds} s", seconds = STEP_TIMEOUT.as_secs())]
     Timeout(&'static str),
-    /// CONNACK refuses.
-    #[error("connection refused: {0}")]
-    Refused(ReasonCode),
     /// SUBACK refuses.
     #[error("subscription to {filter} refused: {reason_code}")]
     SubscriptionRefused {
@@ -62,149 +58,129 @@ pub(crate) enum ConnectError {
     /// What was asked for cannot be put into a packet.
     #[error("{0}")]
     Encode(#[from] EncodeError),
+    /// A topic filter is none.
+    #[error("{0}")]
+    Topic(#[from] TopicError),
 }
 
-/// A Will Message that each client leaves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WillOptions {
-    pub(crate) topic: String,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    pub(crate) delay_interval: Option<u32>,
-    pub(crate) payload_format_indicator: Option<bool>,
-    pub(crate) message_expiry_interval: Option<u32>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) response_topic: Option<String>,
-    pub(crate) correlation_data: Option<Vec<u8>>,
-    pub(crate) user_properties: UserPropertiesBuf,
+/// The endpoint with its address looked up: many clients ask once. Of several addresses the first
+/// that answers is taken: `localhost` often has one for each IP version, and trying them in turn for
+/// each client would be load that nobody asked for.
+///
+/// # Errors
+/// If the host has no address, or nothing answers.
+pub(crate) fn resolve(endpoint: Endpoint) -> io::Result<Endpoint> {
+    let Some(address) = endpoint.address() else {
+        return Ok(endpoint);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let addresses = runtime.block_on(address.resolve());
+    let addresses: Vec<SocketAddr> =
+        addresses.map_err(|error| io::Error::other(format!("{address}: {error}")))?;
+    let chosen = match (addresses.as_slice(), &endpoint) {
+        (&[only], _) => only,
+        // Nothing connects to UDP.
+        (&[first, ..], Endpoint::Quic(..)) => first,
+        (several, _) => std::net::TcpStream::connect(several)
+            .and_then(|stream| stream.peer_addr())
+            .map_err(|error| io::Error::other(format!("{address}: {error}")))?,
+    };
+    Ok(endpoint.at(chosen))
 }
 
-/// What all clients say in their CONNECT.
-#[derive(Clone, Debug)]
-pub(crate) struct ConnectOptions {
-    pub(crate) version: ProtocolVersion,
-    pub(crate) clean_start: bool,
-    pub(crate) keep_alive: u16,
-    pub(crate) user_name: Option<String>,
-    pub(crate) password: Option<Vec<u8>>,
-    pub(crate) session_expiry_interval: Option<u32>,
-    pub(crate) receive_maximum: Option<NonZeroU16>,
-    pub(crate) maximum_packet_size: Option<NonZeroU32>,
-    pub(crate) topic_alias_maximum: Option<u16>,
-    pub(crate) request_response_information: Option<bool>,
-    pub(crate) request_problem_information: Option<bool>,
-    pub(crate) user_properties: UserPropertiesBuf,
-    pub(crate) will: Option<WillOptions>,
+/// A socket that can be written to without waiting. Other transports than TCP and Unix sockets are
+/// relayed by a task of their own: the figures then count its work to this process.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
-impl ConnectOptions {
-    /// A clean start without keep alive, will or properties.
-    pub(crate) fn new(version: ProtocolVersion) -> Self {
-        Self {
-            version,
-            clean_start: true,
-            keep_alive: 0,
-            user_name: None,
-            password: None,
-            session_expiry_interval: None,
-            receive_maximum: None,
-            maximum_packet_size: None,
-            topic_alias_maximum: None,
-            request_response_information: None,
-            request_problem_information: None,
-            user_properties: UserPropertiesBuf::new(),
-            will: None,
+impl Socket {
+    fn of(transport: Transport) -> io::Result<Self> {
+        match transport {
+            Transport::Tcp(stream) => Ok(Self::Tcp(stream)),
+            Transport::Unix(stream) => Ok(Self::Unix(stream)),
+            mut other => {
+                let (near, mut far) = UnixStream::pair()?;
+                tokio::task::spawn_local(async move {
+                    // Either side may end it, which the other learns from the end of the stream.
+                    let _ = tokio::io::copy_bidirectional(&mut other, &mut far).await;
+                });
+                Ok(Self::Unix(near))
+            }
         }
     }
 
-    fn encode(&self, client_id: &str) -> Result<Vec<u8>, ConnectError> {
-        let will = match &self.will {
-            Some(will) => Some(self.will(will)?),
-            None => None,
-        };
-        let properties = ConnectProperties {
-            session_expiry_interval: self.session_expiry_interval,
-            receive_maximum: self.receive_maximum,
-            maximum_packet_size: self.maximum_packet_size,
-            topic_alias_maximum: self.topic_alias_maximum,
-            request_response_information: self.request_response_information,
-            request_problem_information: self.request_problem_information,
-            user_properties: self.user_properties.as_view(),
-            ..ConnectProperties::default()
-        };
-        let connect = Connect {
-            version: self.version,
-            clean_start: self.clean_start,
-            keep_alive: self.keep_alive,
-            properties,
-            client_id,
-            will,
-            user_name: self.user_name.as_deref(),
-            password: self.password.as_deref(),
-        };
-        let mut bytes = Vec::new();
-        Packet::Connect(Box::new(connect)).encode(self.version, &mut bytes)?;
-        Ok(bytes)
+    pub(crate) fn into_split(self) -> (Reader, Writer) {
+        match self {
+            Self::Tcp(stream) => {
+                let (reader, writer) = stream.into_split();
+                (Reader::Tcp(reader), Writer::Tcp(writer))
+            }
+            Self::Unix(stream) => {
+                let (reader, writer) = stream.into_split();
+                (Reader::Unix(reader), Writer::Unix(writer))
+            }
+        }
     }
 
-    fn will<'a>(&self, will: &'a WillOptions) -> Result<Will<'a>, ConnectError> {
-        let topic = |text: &'a str| {
-            TopicName::parse(text).map_err(|error| io::Error::other(error.to_string()))
-        };
-        let response_topic = will.response_topic.as_deref().map(topic).transpose()?;
-        Ok(Will {
-            qos: will.qos,
-            retain: will.retain,
-            properties: WillProperties {
-                will_delay_interval: will.delay_interval,
-                payload_format_indicator: will.payload_format_indicator,
-                message_expiry_interval: will.message_expiry_interval,
-                content_type: will.content_type.as_deref(),
-                response_topic,
-                correlation_data: will.correlation_data.as_deref(),
-                user_properties: will.user_properties.as_view(),
-            },
-            topic: topic(&will.topic)?,
-            payload: &will.payload,
-        })
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(bytes).await,
+            Self::Unix(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    async fn read_buf(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read_buf(buffer).await,
+            Self::Unix(stream) => stream.read_buf(buffer).await,
+        }
     }
 }
 
-/// The address that `host` answers at.
-///
-/// # Errors
-/// If it has none, or nothing answers.
-pub(crate) fn resolve(host: &str, port: u16) -> Result<SocketAddr, ConnectError> {
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    match addresses.as_slice() {
-        [] => Err(ConnectError::NoAddress {
-            host: host.to_owned(),
-        }),
-        [only] => Ok(*only),
-        // The first that answers: `localhost` often has one for each IP version, and trying them in
-        // turn for each client would be load that nobody asked for.
-        several => Ok(std::net::TcpStream::connect(several)?.peer_addr()?),
+/// The half of a socket that is read.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    Tcp(tcp::OwnedReadHalf),
+    Unix(unix::OwnedReadHalf),
+}
+
+impl Reader {
+    pub(crate) fn poll_read(
+        &mut self,
+        task: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(half) => Pin::new(half).poll_read(task, buffer),
+            Self::Unix(half) => Pin::new(half).poll_read(task, buffer),
+        }
     }
 }
 
-/// Subscriptions of one client.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Subscriptions {
-    /// Filters and their options.
-    pub(crate) requests: Vec<(String, SubscriptionOptions)>,
-    /// Subscription Identifier.
-    pub(crate) identifier: Option<NonZeroU32>,
-    /// User Properties of the SUBSCRIBE.
-    pub(crate) user_properties: UserPropertiesBuf,
+/// The half of a socket that is written.
+#[derive(Debug)]
+pub(crate) enum Writer {
+    Tcp(tcp::OwnedWriteHalf),
+    Unix(unix::OwnedWriteHalf),
 }
 
-impl Subscriptions {
-    /// One filter at a QoS.
-    pub(crate) fn one(filter: String, qos: QoS) -> Self {
-        Self {
-            requests: vec![(filter, SubscriptionOptions::with_qos(qos))],
-            ..Self::default()
+impl Writer {
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half) => half.try_write(bytes),
+            Self::Unix(half) => half.try_write(bytes),
+        }
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(half) => half.writable().await,
+            Self::Unix(half) => half.writable().await,
         }
     }
 }
@@ -213,7 +189,7 @@ impl Subscriptions {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     /// The socket.
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     /// The version that was agreed.
     pub(crate) version: ProtocolVersion,
     /// Bytes after the last packet that was handled.
@@ -228,35 +204,21 @@ impl Accepted {
     /// # Errors
     /// If the broker cannot be reached or refuses.
     pub(crate) async fn open(
-        address: SocketAddr,
-        options: &ConnectOptions,
+        options: &ClientOptions,
         client_id: &str,
     ) -> Result<Self, ConnectError> {
-        let connect = options.encode(client_id)?;
-        let connecting = tokio::time::timeout(STEP_TIMEOUT, TcpStream::connect(address));
-        let stream = connecting
-            .await
-            .map_err(|_| ConnectError::Timeout("connection"))??;
-        stream.set_nodelay(true)?;
-        let mut client = Self {
-            stream,
-            version: options.version,
-            rest: Vec::new(),
-            receive_maximum: u32::from(u16::MAX),
-        };
-        client.stream.write_all(&connect).await?;
-        let version = client.version;
-        let connack = client.packet("CONNACK", |packet| match packet {
-            Packet::Connack(connack) if connack.reason_code.is_error() => {
-                Err(ConnectError::Refused(connack.reason_code))
-            }
-            Packet::Connack(connack) => Ok(connack.properties.receive_maximum),
-            other => Err(unexpected("CONNACK", other)),
-        });
-        if let Some(receive_maximum) = connack.await?.filter(|_| version.is_v5()) {
-            client.receive_maximum = u32::from(receive_maximum.get());
-        }
-        Ok(client)
+        let mut options = options.clone();
+        client_id.clone_into(&mut options.connect.client_id);
+        let version = options.connect.version;
+        let opened = options.open().await?;
+        let connack = opened.connected.connack();
+        let receive_maximum = connack.properties.receive_maximum;
+        Ok(Self {
+            stream: Socket::of(opened.transport)?,
+            version,
+            rest: opened.unread.to_vec(),
+            receive_maximum: receive_maximum.map_or(u32::from(u16::MAX), |max| max.get().into()),
+        })
     }
 
     /// Subscribes, in several packets if there are many filters.
@@ -265,45 +227,35 @@ impl Accepted {
     /// If the broker refuses one of them.
     pub(crate) async fn subscribe(
         &mut self,
-        subscriptions: &Subscriptions,
+        requests: &[SubscribeRequest],
     ) -> Result<(), ConnectError> {
-        for requests in subscriptions.requests.chunks(FILTERS_MAX) {
-            let parsed: Result<Vec<_>, _> = requests
-                .iter()
-                .map(|(filter, options)| {
-                    TopicFilter::parse(filter).map(|filter| SubscriptionRequest {
-                        filter,
-                        options: *options,
-                    })
-                })
-                .collect();
-            let subscribe = Subscribe {
-                packet_id: PacketIdentifier::MIN,
-                properties: SubscribeProperties {
-                    subscription_identifier: subscriptions.identifier,
-                    user_properties: subscriptions.user_properties.as_view(),
-                },
-                requests: parsed.map_err(|error| io::Error::other(error.to_string()))?,
-            };
-            let mut bytes = Vec::new();
-            Packet::Subscribe(subscribe).encode(self.version, &mut bytes)?;
-            self.stream.write_all(&bytes).await?;
-            self.packet("SUBACK", |packet| match packet {
-                Packet::Suback(suback) => {
-                    let mut granted = suback.reason_codes.iter().zip(requests);
-                    match granted.find(|(code, _)| code.is_error()) {
-                        Some((&reason_code, (filter, _))) => {
-                            Err(ConnectError::SubscriptionRefused {
-                                filter: filter.clone(),
-                                reason_code,
-                            })
+        for request in requests {
+            let packet = request.packet(PacketIdentifier::MIN)?;
+            for filters in packet.requests.chunks(FILTERS_MAX) {
+                let part = dunlin_codec::Subscribe {
+                    requests: filters.to_vec(),
+                    ..packet.clone()
+                };
+                let mut bytes = Vec::new();
+                Packet::Subscribe(part).encode(self.version, &mut bytes)?;
+                self.stream.write_all(&bytes).await?;
+                self.packet("SUBACK", |packet| match packet {
+                    Packet::Suback(suback) => {
+                        let mut granted = suback.reason_codes.iter().zip(filters);
+                        match granted.find(|(code, _)| code.is_error()) {
+                            Some((&reason_code, refused)) => {
+                                Err(ConnectError::SubscriptionRefused {
+                                    filter: refused.filter.as_str().to_owned(),
+                                    reason_code,
+                                })
+                            }
+                            None => Ok(()),
                         }
-                        None => Ok(()),
                     }
-                }
-                other => Err(unexpected("SUBACK", other)),
-            })
-            .await?;
+                    other => Err(unexpected("SUBACK", other)),
+                })
+                .await?;
+            }
         }
         Ok(())
     }
@@ -355,9 +307,10 @@ impl Accepted {
     /// # Errors
     /// If it does not.
     pub(crate) async fn wait_for_end(&mut self) -> Result<(), ConnectError> {
-        let mut last_words = [0; 512];
+        let mut last_words = Vec::new();
         loop {
-            let reading = self.stream.read(&mut last_words);
+            last_words.clear();
+            let reading = self.stream.read_buf(&mut last_words);
             let read = tokio::time::timeout(STEP_TIMEOUT, reading)
                 .await
                 .map_err(|_| ConnectError::Timeout("end of the connection"))?;

@@ -43,8 +43,7 @@ async fn once(
     is_takeover: bool,
     held: &mut Option<Accepted>,
 ) -> Result<(), ConnectError> {
-    let (address, options) = (worker.plan.address, &worker.plan.connect);
-    let accepted = Accepted::open(address, options, client_id).await?;
+    let accepted = Accepted::open(&worker.plan.client, client_id).await?;
     if !is_takeover {
         return accepted.close().await;
     }

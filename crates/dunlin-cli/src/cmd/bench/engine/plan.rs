@@ -1,12 +1,11 @@
 //! What the workers are to do: who connects, who publishes what, and who hears whom.
 
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use dunlin_client::{ClientOptions, SubscribeRequest};
 use dunlin_codec::QoS;
 
-use super::connect::{ConnectOptions, Subscriptions};
 use super::ledger::Group;
 use super::template::Template;
 
@@ -28,7 +27,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug)]
 pub(crate) struct LinkPlan {
     pub(crate) client_id: String,
-    pub(crate) subscriptions: Subscriptions,
+    pub(crate) subscriptions: Vec<SubscribeRequest>,
     pub(crate) role: Role,
 }
 
@@ -100,8 +99,8 @@ pub(crate) struct Reconnect {
 /// A whole run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) address: SocketAddr,
-    pub(crate) connect: ConnectOptions,
+    /// Where the broker is, and what CONNECT says but for the client identifier.
+    pub(crate) client: ClientOptions,
     pub(crate) qos: QoS,
     pub(crate) pacing: Pacing,
     /// Payloads begin with a stamp.

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use dunlin_codec::{DecodeError, PacketIdentifier, PacketType, ProtocolVersion, QoS, ReasonCode};
 use hdrhistogram::Histogram;
-use tokio::net::tcp::OwnedWriteHalf;
 
+use super::connect::Writer;
 use super::incoming::{self, Incoming};
 use super::ledger::Group;
 use super::plan::{Pacing, Role};
@@ -39,7 +39,7 @@ pub(crate) struct Link {
     pub(crate) out: Vec<u8>,
     /// An incomplete packet.
     rest: Vec<u8>,
-    pub(crate) writer: Option<Rc<OwnedWriteHalf>>,
+    pub(crate) writer: Option<Rc<Writer>>,
     pub(crate) is_dirty: bool,
     /// The socket takes no more for now.
     pub(crate) is_blocked: bool,
@@ -174,7 +174,7 @@ impl State {
             }
             links.push(Link {
                 role: link.role,
-                version: plan.connect.version,
+                version: plan.client.connect.version,
                 out: Vec::new(),
                 rest: Vec::new(),
                 writer: None,
@@ -205,7 +205,7 @@ impl State {
     }
 
     /// A client is connected.
-    pub(crate) fn install(&mut self, index: usize, writer: Rc<OwnedWriteHalf>, limit: u32) {
+    pub(crate) fn install(&mut self, index: usize, writer: Rc<Writer>, limit: u32) {
         let Some(link) = self.links.get_mut(index) else {
             return;
         };

@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -15,13 +14,12 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use dunlin_codec::{Disconnect, Packet, ReasonCode};
-use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::ReadBuf;
 use tokio::sync::Semaphore;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::sleep;
 
-use super::connect::{Accepted, ConnectError};
+use super::connect::{Accepted, ConnectError, Writer};
 use super::cycle;
 use super::plan::{LinkPlan, Pacing, Plan, WorkerPlan};
 use super::shared::{Phase, Shared};
@@ -190,7 +188,7 @@ impl Worker {
                         self.shared.connected.fetch_add(1, Ordering::Relaxed);
                         if self.plan.reconnect.is_none() {
                             // A million filters are worth giving back.
-                            link.subscriptions.requests = Vec::new();
+                            link.subscriptions = Vec::new();
                         }
                     }
                     (is_first, failures) = (false, 0);
@@ -218,8 +216,7 @@ impl Worker {
     }
 
     async fn connect(&self, link: &LinkPlan) -> Result<Accepted, ConnectError> {
-        let (address, options) = (self.plan.address, &self.plan.connect);
-        let mut accepted = Accepted::open(address, options, &link.client_id).await?;
+        let mut accepted = Accepted::open(&self.plan.client, &link.client_id).await?;
         accepted.subscribe(&link.subscriptions).await?;
         Ok(accepted)
     }
@@ -247,7 +244,7 @@ impl Worker {
             loop {
                 let mut buffer = self.buffer.borrow_mut();
                 let mut buffer = ReadBuf::new(&mut buffer);
-                match Pin::new(&mut reader).poll_read(task, &mut buffer) {
+                match reader.poll_read(task, &mut buffer) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(error)) => return Poll::Ready(error.into()),
                     Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
@@ -356,7 +353,7 @@ impl Worker {
         state.show();
     }
 
-    async fn unblock(self: Rc<Self>, index: usize, writer: Rc<OwnedWriteHalf>) {
+    async fn unblock(self: Rc<Self>, index: usize, writer: Rc<Writer>) {
         let writable = writer.writable().await;
         let mut state = self.state.borrow_mut();
         if let Some(link) = state.links.get_mut(index) {
@@ -422,7 +419,7 @@ impl Worker {
     /// Keep Alive, and publishers that wait for lost messages.
     async fn every_second(self: Rc<Self>) {
         // A quarter earlier than a broker could miss it (section 3.1.2.10).
-        let quiet_max = u32::from(self.plan.connect.keep_alive) * 3 / 4;
+        let quiet_max = u32::from(self.plan.client.connect.keep_alive) * 3 / 4;
         loop {
             sleep(Duration::from_secs(1)).await;
             let mut state = self.state.borrow_mut();

@@ -1,6 +1,6 @@
 //! What may be typed.
 
-pub(crate) mod connection;
+pub(crate) mod clients;
 pub(crate) mod mqttx;
 pub(crate) mod run;
 pub(crate) mod units;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
+use dunlin_client::ClientOptions;
 use dunlin_codec::{QoS, TopicName};
 
-use super::connection::{ConnectionFlags, qos};
-use super::units::{duration, size};
+use super::units::duration;
+use crate::args::{Identity, ServerArgs, payload_size, qos};
 use crate::cmd::bench::engine::stamp::Stamp;
 use crate::cmd::bench::expect::Goal;
 
@@ -51,7 +52,7 @@ pub(crate) struct RunArgs {
     pub(crate) scenario: Scenario,
 
     #[command(flatten)]
-    pub(crate) connection: ConnectionFlags,
+    pub(crate) server: ServerArgs,
 
     /// Publishers; of p2p, pairs; of connect and takeover, connections at a time
     #[arg(
@@ -87,7 +88,7 @@ pub(crate) struct RunArgs {
     pub(crate) qos: QoS,
 
     /// Payload of each message, such as 64B or 1KB; 24 bytes at least
-    #[arg(short = 'S', long, value_name = "SIZE", default_value = "256", value_parser = size)]
+    #[arg(short = 'S', long, value_name = "SIZE", default_value = "256", value_parser = payload_size)]
     pub(crate) payload_size: usize,
 
     /// Messages that a publisher may have in flight
@@ -167,12 +168,24 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// What each client is told; its identifier is the scenario's.
+    ///
+    /// # Errors
+    /// If flags contradict each other.
+    pub(crate) fn options(&self) -> Result<ClientOptions> {
+        Ok(self.server.client_options(&Identity {
+            client_id: Some(String::new()),
+            keep_alive: self.keepalive,
+            user_properties: &[],
+        })?)
+    }
+
     /// Whether the flags make sense together.
     ///
     /// # Errors
     /// The first that does not.
     pub(crate) fn check(&self) -> Result<()> {
-        self.connection.options(self.keepalive)?;
+        self.options()?;
         ensure!(
             self.payload_size >= Stamp::LEN,
             "--payload-size must be {} at least: each payload carries its number and time",

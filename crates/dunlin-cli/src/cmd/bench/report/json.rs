@@ -33,7 +33,7 @@ pub(crate) fn value(report: &Report<'_>) -> Value {
         "scenario": report.name(),
         "version": env!("CARGO_PKG_VERSION"),
         "parameters": {
-            "mqtt_version": args.connection.mqtt_version.to_string(),
+            "mqtt_version": args.server.version().to_string(),
             "qos": published_qos(args) as u8,
             "payload_size": args.payload_size,
             "publishers": args.publishers.get(),

@@ -24,7 +24,7 @@ fn write_page(report: &Report<'_>, page: &mut String) -> std::fmt::Result {
         report.name(),
         published_qos(args),
         args.payload_size,
-        args.connection.mqtt_version,
+        args.server.version(),
         outcome.clients,
         args.threads
     )?;

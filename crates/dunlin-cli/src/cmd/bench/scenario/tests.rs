@@ -20,8 +20,8 @@ struct Program {
 fn plan(line: &str) -> Plan {
     let words = std::iter::once("run").chain(line.split_whitespace());
     let args = Program::try_parse_from(words).unwrap().args;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Planner::new(&args, address, 7).unwrap().plan().unwrap()
+    let client = args.options().unwrap();
+    Planner::new(&args, client, 7).plan().unwrap()
 }
 
 /// The topic of a publisher's message with this number.
@@ -29,7 +29,7 @@ fn topic(plan: &Plan, worker: usize, publisher: usize, number: u64) -> String {
     let publisher = &plan.workers[worker].publishers[publisher];
     let mut bytes = Vec::new();
     publisher.templates[0].append(&mut bytes, PacketIdentifier::MIN, number, None);
-    let version = plan.connect.version;
+    let version = plan.client.connect.version;
     let (packet, _) = decode(&bytes, version, &Limits::default())
         .unwrap()
         .unwrap();
@@ -58,7 +58,7 @@ fn check(plan: &Plan) {
                     let Role::Subscriber { group: Some(group) } = link.role else {
                         continue;
                     };
-                    let matches = link.subscriptions.requests.iter().any(|(filter, _)| {
+                    let matches = link.subscriptions.iter().flat_map(|it| &it.filters).any(|(filter, _)| {
                         let filter = TopicFilter::parse(filter).unwrap();
                         let share = filter.share().unwrap();
                         let filter = share.map_or(filter, |share| share.filter);
@@ -104,7 +104,7 @@ fn idle_connections_come_beside_the_others() {
     let idle = links.iter().filter(|link| link.role == Role::Idle);
     assert!(
         idle.clone()
-            .all(|link| link.subscriptions.requests.len() == 1)
+            .all(|link| link.subscriptions.len() == 1)
     );
     assert_eq!((links.len(), idle.count()), (7, 3));
     check(&plan);
@@ -117,7 +117,7 @@ fn each_topic_of_routing_matches_one_filter() {
         .map(|index| routing_filter("bench", index))
         .collect();
     let planned = plan.workers[0].links.iter();
-    let planned = planned.flat_map(|link| &link.subscriptions.requests);
+    let planned = planned.flat_map(|link| link.subscriptions.iter().flat_map(|it| &it.filters));
     let mut planned: Vec<_> = planned.map(|(filter, _)| filter.clone()).collect();
     let mut expected = filters.clone();
     planned.sort();
