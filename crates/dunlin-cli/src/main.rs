@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use failure::{Failure, usage};
+use failure::{Failure, STORE_FAILED, usage};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
             EXIT_USAGE
         }
         Failure::StoreFailed => {
-            status::error("the store failed, and store.exit_on_failure says to end then");
+            status::error(STORE_FAILED);
             EXIT_FAILED
         }
         // The reader of standard output is gone, as with `dunlin … | head`.

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use apache_avro::Schema as AvroSchema;
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as AvroValue;
+use apache_avro::writer::datum::GenericDatumWriter;
 use clap::Args;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
@@ -120,9 +122,13 @@ impl Schema {
             Self::Avro(schema) => {
                 let json: Value =
                     serde_json::from_slice(text).map_err(|error| format!("not JSON: {error}"))?;
-                AvroValue::from(json)
-                    .resolve(schema)
-                    .and_then(|value| apache_avro::to_avro_datum(schema, value))
+                AvroValue::try_from(json)
+                    .and_then(|value| value.resolve(schema))
+                    .and_then(|value| {
+                        GenericDatumWriter::builder(schema)
+                            .build()?
+                            .write_value_to_vec(value)
+                    })
                     .map_err(|error| format!("no {}: {}", self.name(), one_line(&error)))
             }
         }
@@ -142,7 +148,8 @@ impl Schema {
                     .ok()
             }
             Self::Avro(schema) => {
-                let value = apache_avro::from_avro_datum(schema, &mut payload, None).ok()?;
+                let reader = GenericDatumReader::builder(schema).build().ok()?;
+                let value = reader.read_value(&mut payload).ok()?;
                 if !payload.is_empty() {
                     return None;
                 }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use dunlin_client::codec::ProtocolVersion;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -185,20 +184,18 @@ async fn try_all(
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
-/// How many probes there are of each version.
-#[cfg(test)]
-fn count(version: ProtocolVersion) -> usize {
-    let of_version = |probe: &Probe| probe.version == version;
-    probes().into_iter().filter(of_version).count()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use dunlin_client::codec::ProtocolVersion;
 
-    use super::{count, probes};
+    use super::{Probe, probes};
+
+    fn count(version: ProtocolVersion) -> usize {
+        let of_version = |probe: &Probe| probe.version == version;
+        probes().into_iter().filter(of_version).count()
+    }
 
     #[test]
     fn there_are_many_probes_and_each_has_a_place_in_the_standard() {

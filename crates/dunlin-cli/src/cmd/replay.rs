@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::args::ConnectArgs;
 use crate::failure::{Failure, failed, usage};
-use crate::recording::{Entry, Reader};
+use crate::recording::Reader;
 use crate::session::{self, Signals};
 use crate::status::{Place, Status};
 
@@ -129,7 +129,7 @@ async fn play(args: &ReplayArgs, client: &Client, count: &mut u64) -> Result<(),
         let mut reader = args.open()?;
         let began = Instant::now();
         let told = |what: String| failed(format!("{}: {what}", args.file.display()));
-        while let Some((entry, line)) = reader.next().map_err(told)? {
+        while let Some((mut entry, line)) = reader.next().map_err(told)? {
             if !args.is_wanted(&entry.topic) {
                 continue;
             }
@@ -137,10 +137,7 @@ async fn play(args: &ReplayArgs, client: &Client, count: &mut u64) -> Result<(),
                 let at = Duration::from_micros(entry.at_us).div_f64(factor);
                 sleep_until(began + at).await;
             }
-            let entry = Entry {
-                topic: format!("{}{}", args.prefix, entry.topic),
-                ..entry
-            };
+            entry.topic.insert_str(0, &args.prefix);
             let request = entry
                 .request()
                 .map_err(|what| told(format!("line {line}: {what}")))?;

@@ -4,8 +4,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use dunlin_client::codec::{
-    Ack, Connack, ConnackProperties, Connect, ConnectProperties, Packet, PacketIdentifier,
-    ProtocolVersion, Publish, QoS, ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions,
+    Ack, ConnackProperties, Connect, ConnectProperties, Packet, PacketIdentifier, ProtocolVersion,
+    Publish, QoS, ReasonCode, Subscribe, SubscribeProperties, SubscriptionOptions,
     SubscriptionRequest, TopicFilter, TopicName, Unsubscribe, UnsubscribeProperties, Will,
 };
 use dunlin_client::script::{Peer, ScriptError};

@@ -7,7 +7,7 @@ use dunlin_client::SubscribeRequest;
 use dunlin_client::codec::{QoS, RetainHandling};
 
 use crate::failure::Failure;
-use crate::{Command, Program, argv};
+use crate::{ClientCommand, Command, Program, argv};
 
 fn requests(line: &[&str]) -> Result<Vec<SubscribeRequest>, Failure> {
     let words = ["dunlin", "sub"].iter().chain(line).map(OsString::from);
@@ -15,7 +15,7 @@ fn requests(line: &[&str]) -> Result<Vec<SubscribeRequest>, Failure> {
     let words = argv::expand(&command, words);
     let matches = command.try_get_matches_from(words).unwrap();
     match Program::from_arg_matches(&matches).unwrap().command {
-        Command::Sub(args) => args.requests(),
+        Command::Client(ClientCommand::Sub(args)) => args.requests(),
         other => panic!("{other:?}"),
     }
 }

@@ -5,7 +5,6 @@ use clap::Args;
 use dunlin_client::{ClientOptions, Reconnect};
 
 use crate::args::{Identity, RejoinArgs, ServerArgs, WillArgs};
-use crate::failure::Failure;
 
 /// How many clients there are, and what becomes of them.
 #[derive(Clone, Debug, Args)]

@@ -1,7 +1,6 @@
 //! Plans: everyone hears whom they should, however many threads there are.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
 use dunlin_codec::{Limits, Packet, PacketIdentifier, TopicFilter, decode};
@@ -58,12 +57,16 @@ fn check(plan: &Plan) {
                     let Role::Subscriber { group: Some(group) } = link.role else {
                         continue;
                     };
-                    let matches = link.subscriptions.iter().flat_map(|it| &it.filters).any(|(filter, _)| {
-                        let filter = TopicFilter::parse(filter).unwrap();
-                        let share = filter.share().unwrap();
-                        let filter = share.map_or(filter, |share| share.filter);
-                        filter.as_str() == topic
-                    });
+                    let matches =
+                        link.subscriptions
+                            .iter()
+                            .flat_map(|it| &it.filters)
+                            .any(|(filter, _)| {
+                                let filter = TopicFilter::parse(filter).unwrap();
+                                let share = filter.share().unwrap();
+                                let filter = share.map_or(filter, |share| share.filter);
+                                filter.as_str() == topic
+                            });
                     let hears = other.groups[group].index(publisher.number).is_some();
                     assert_eq!(matches, hears, "{} and {topic}", link.client_id);
                     heard[group] += usize::from(matches);
@@ -102,10 +105,7 @@ fn idle_connections_come_beside_the_others() {
     let plan = plan("p2p --pairs 2 --idle 3 --idle-subscribe --threads 2");
     let links: Vec<_> = plan.workers.iter().flat_map(|part| &part.links).collect();
     let idle = links.iter().filter(|link| link.role == Role::Idle);
-    assert!(
-        idle.clone()
-            .all(|link| link.subscriptions.len() == 1)
-    );
+    assert!(idle.clone().all(|link| link.subscriptions.len() == 1));
     assert_eq!((links.len(), idle.count()), (7, 3));
     check(&plan);
 }
