@@ -14,6 +14,7 @@ use dunlin_client::codec::ProtocolVersion;
 use dunlin_client::{ClientOptions, Reconnect};
 
 use crate::failure::Failure;
+use crate::format::Format;
 pub(crate) use message::MessageArgs;
 pub(crate) use server::{Identity, ServerArgs};
 pub(crate) use subscription::SubscriptionArgs;
@@ -96,6 +97,15 @@ impl ConnectArgs {
         told.extend(self.will.without_effect(self.version()));
         told
     }
+}
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// How payloads are given and shown: base64, json, hex, binary, cbor or msgpack
+    #[arg(short = 'f', long, value_name = "FORMAT")]
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<Format>,
 }
 
 /// The flags among these that are given, if the version has no properties.

@@ -1,5 +1,7 @@
 //! How a command can fail.
 
+use std::fmt;
+
 use dunlin_client::{ConnectError, Endpoint};
 
 /// Why a command did not do what it was asked for.
@@ -11,6 +13,16 @@ pub(crate) enum Failure {
     Failed(anyhow::Error),
     /// The broker ended since its store takes nothing any more.
     StoreFailed,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) => f.write_str(text),
+            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::StoreFailed => f.write_str(STORE_FAILED),
+        }
+    }
 }
 
 impl From<Failure> for anyhow::Error {
@@ -25,8 +37,7 @@ impl From<Failure> for anyhow::Error {
 }
 
 /// What is said of [`Failure::StoreFailed`].
-pub(crate) const STORE_FAILED: &str =
-    "the store failed, and store.exit_on_failure says to end then";
+const STORE_FAILED: &str = "the store failed, and store.exit_on_failure says to end then";
 
 /// A [`Failure::Usage`].
 pub(crate) fn usage(text: impl Into<String>) -> Failure {

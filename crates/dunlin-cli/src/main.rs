@@ -7,6 +7,7 @@ mod cmd;
 mod defaults;
 mod failure;
 mod format;
+mod names;
 mod output;
 mod random;
 mod recording;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use failure::{Failure, STORE_FAILED, usage};
+use failure::{Failure, usage};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -117,20 +118,15 @@ enum ClientCommand {
 fn main() -> ExitCode {
     let result = parse(std::env::args_os().collect())
         .and_then(|(program, matches)| run(&program.command, &matches));
-    let code = result.unwrap_or_else(|failure| match failure {
-        Failure::Usage(text) => {
-            status::error(&text);
-            EXIT_USAGE
-        }
-        Failure::StoreFailed => {
-            status::error(STORE_FAILED);
-            EXIT_FAILED
-        }
+    let code = result.unwrap_or_else(|failure| match &failure {
         // The reader of standard output is gone, as with `dunlin … | head`.
-        Failure::Failed(error) if is_broken_pipe(&error) => EXIT_OK,
-        Failure::Failed(error) => {
-            status::error(&format!("{error:#}"));
-            EXIT_FAILED
+        Failure::Failed(error) if is_broken_pipe(error) => EXIT_OK,
+        failed => {
+            status::error(&failed.to_string());
+            match failed {
+                Failure::Usage(_) => EXIT_USAGE,
+                Failure::Failed(_) | Failure::StoreFailed => EXIT_FAILED,
+            }
         }
     });
     ExitCode::from(code)

@@ -1,11 +1,12 @@
 //! What conn, pub and sub have in common: connecting, what becomes of the connection, signals.
 
 use std::io::Write as _;
+use std::time::Duration;
 
-use dunlin_client::codec::ReasonCode;
+use dunlin_client::codec::{ReasonCode, SubscriptionOptions};
 use dunlin_client::{
     Client, ClientOptions, Connected, Direction, Disconnected, Event, Events, PacketObserver,
-    Reconnect, ReconnectFailed,
+    Published, Reconnect, ReconnectFailed, SubscribeRequest, Subscribed,
 };
 
 use crate::args::ConnectArgs;
@@ -114,6 +115,54 @@ pub(crate) fn reason(code: ReasonCode, text: Option<&str>) -> String {
     match text {
         Some(text) => format!("{code}: {text}"),
         None => code.to_string(),
+    }
+}
+
+/// A failure if the server refuses a message.
+pub(crate) fn accepted(published: &Published) -> Result<(), Failure> {
+    if published.reason_code.is_error() {
+        let reason = reason(published.reason_code, published.reason_string.as_deref());
+        return Err(failed(format!("publish refused: {reason}")));
+    }
+    Ok(())
+}
+
+/// A request for these topic filters, with the same options for all.
+pub(crate) fn subscription(filters: &[String], options: SubscriptionOptions) -> SubscribeRequest {
+    let filters = filters.iter();
+    SubscribeRequest {
+        filters: filters.map(|filter| (filter.clone(), options)).collect(),
+        ..SubscribeRequest::default()
+    }
+}
+
+/// A failure if the server refuses one of these topic filters.
+pub(crate) fn granted(filters: &[String], subscribed: &Subscribed) -> Result<(), Failure> {
+    let mut codes = filters.iter().zip(&subscribed.reason_codes);
+    match codes.find(|(_, code)| code.is_error()) {
+        Some((filter, &code)) => {
+            let reason = reason(code, subscribed.reason_string.as_deref());
+            Err(failed(format!("subscribing to {filter} refused: {reason}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Ends only with the connection; messages of an existing session are thrown away.
+pub(crate) async fn lose(mut events: Events, fate: Fate) -> Failure {
+    while let Some(event) = events.next().await {
+        if let Err(failure) = fate.follow(&event) {
+            return failure;
+        }
+    }
+    failed("the connection ended")
+}
+
+/// Ends after this time, and without one never.
+pub(crate) async fn pass(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

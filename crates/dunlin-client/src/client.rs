@@ -9,9 +9,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::{Command, PublishCommand};
-use crate::driver::{self, Driver};
+use crate::driver::{Channels, Driver};
 use crate::error::{ConnectError, RequestError};
 use crate::event::{Connected, Events, Taken};
+use crate::handshake;
 use crate::request::{
     DisconnectRequest, PublishRequest, Published, SubscribeRequest, Subscribed, UnsubscribeRequest,
     Unsubscribed,
@@ -66,7 +67,7 @@ impl ClientOptions {
     /// # Errors
     /// As [`ClientOptions::connect`].
     pub async fn open(&self) -> Result<Opened, ConnectError> {
-        let (wire, connected) = driver::open(self, &self.connect).await?;
+        let (wire, connected) = handshake::open(self, &self.connect).await?;
         let (transport, unread) = wire.into_parts();
         Ok(Opened {
             transport,
@@ -80,7 +81,7 @@ impl ClientOptions {
     /// # Errors
     /// If there is no CONNACK that accepts. The first connection is tried for once.
     pub async fn connect(self) -> Result<(Client, Events, Connected), ConnectError> {
-        let (wire, connected) = driver::open(&self, &self.connect).await?;
+        let (wire, connected) = handshake::open(&self, &self.connect).await?;
         let (publishes, publish_receiver) = mpsc::channel(self.queue_messages_max.max(1));
         let (control, control_receiver) = mpsc::channel(CONTROL_MAX);
         let (events, receiver) = mpsc::channel(self.events_max.max(1));
@@ -88,7 +89,7 @@ impl ClientOptions {
         let events_taken = Arc::clone(&taken);
         let driver = Driver::new(
             self,
-            driver::Channels {
+            Channels {
                 publishes: publish_receiver,
                 control: control_receiver,
                 events,

@@ -29,6 +29,7 @@ mod connection;
 mod driver;
 mod error;
 mod event;
+mod handshake;
 mod message;
 mod options;
 mod request;

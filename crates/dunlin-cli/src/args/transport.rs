@@ -103,7 +103,8 @@ pub(super) struct TransportArgs {
 
 impl TransportArgs {
     fn protocol(&self) -> Protocol {
-        self.protocol.unwrap_or(defaults::current().protocol)
+        self.protocol
+            .unwrap_or_else(|| defaults::current().protocol)
     }
 
     fn address(&self, host: Option<&str>) -> Address {
@@ -113,7 +114,7 @@ impl TransportArgs {
         // A port of the configuration belongs to its protocol.
         let configured = defaults.port.filter(|_| protocol == defaults.protocol);
         let port = self.port.or(configured);
-        Address::new(host, port.unwrap_or(protocol.usual_port()))
+        Address::new(host, port.unwrap_or_else(|| protocol.usual_port()))
     }
 
     pub(super) fn endpoint(&self, host: Option<&str>) -> Result<Endpoint, Failure> {

@@ -9,11 +9,10 @@ use clap::{ArgAction, Args};
 use dunlin_client::codec::{QoS, ReasonCode};
 use dunlin_client::{Client, Pending, PublishRequest, Published, RequestError};
 
-use crate::args::{ConnectArgs, MessageArgs, in_older, payload_size, topic_name};
-use crate::failure::{Failure, failed, usage};
-use crate::format::Format;
+use crate::args::{ConnectArgs, FormatArgs, MessageArgs, in_older, payload_size, topic_name};
+use crate::failure::{Failure, usage};
 use crate::schema::SchemaArgs;
-use crate::session::{self, Session, Signals};
+use crate::session::{self, Signals};
 use crate::status::{self, Place, Status};
 use payload::{Encoding, Lines, Source};
 
@@ -64,15 +63,8 @@ pub(crate) struct PubArgs {
     #[arg(short = 'S', long, value_name = "SIZE", value_parser = payload_size)]
     payload_size: Option<usize>,
 
-    /// What the payload is given as: base64, json, hex, binary, cbor or msgpack
-    #[arg(
-        short = 'f',
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        hide_possible_values = true
-    )]
-    format: Option<Format>,
+    #[command(flatten)]
+    format: FormatArgs,
 
     #[command(flatten)]
     message_args: MessageArgs,
@@ -131,7 +123,7 @@ impl PubArgs {
 pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Failure> {
     let status = Status::new(Place::Stdout);
     let encoding = Encoding {
-        format: args.format,
+        format: args.format.format,
         schema: args.schema.schema()?,
     };
     let options = args.connect.client_options(&args.conn_user_properties)?;
@@ -171,21 +163,11 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
     };
     let result = tokio::select! {
         result = publishing => result,
-        failure = lose(session) => Err(failure),
+        failure = session::lose(session.events, session.fate) => Err(failure),
         () = signals.next() => Ok(()),
     };
     session::disconnect(&client).await;
     result
-}
-
-/// Ends only with the connection; messages of an existing session are thrown away.
-async fn lose(mut session: Session) -> Failure {
-    while let Some(event) = session.events.next().await {
-        if let Err(failure) = session.fate.follow(&event) {
-            return failure;
-        }
-    }
-    failed("the connection ended")
 }
 
 async fn publish(client: &Client, request: PublishRequest) -> Result<(), Failure> {
@@ -216,16 +198,9 @@ async fn settle(
 }
 
 fn check(published: &Published) -> Result<(), Failure> {
-    let Published {
-        reason_code,
-        reason_string,
-    } = published;
-    if reason_code.is_error() {
-        let reason = session::reason(*reason_code, reason_string.as_deref());
-        return Err(failed(format!("publish refused: {reason}")));
-    }
-    if *reason_code == ReasonCode::NoMatchingSubscribers {
-        status::warn(&format!("the server says: {reason_code}"));
+    session::accepted(published)?;
+    if published.reason_code == ReasonCode::NoMatchingSubscribers {
+        status::warn(&format!("the server says: {}", published.reason_code));
     }
     Ok(())
 }

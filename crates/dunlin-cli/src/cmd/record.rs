@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use dunlin_client::codec::{QoS, SubscriptionOptions, TopicFilter};
-use dunlin_client::{Client, Event, SubscribeRequest};
+use dunlin_client::{Client, Event};
 use tokio::time::Instant;
 
 use crate::args::{ConnectArgs, qos, seconds};
@@ -81,16 +81,10 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Failure> {
         began: None,
         count: 0,
     };
-    let ending = async {
-        match args.timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
     let result = tokio::select! {
         result = follow(args, &mut session, &mut tape, status) => result,
         () = signals.next() => Ok(()),
-        () = ending => Ok(()),
+        () = session::pass(args.timeout) => Ok(()),
     };
     session::disconnect(&client).await;
     tape.flush()?;
@@ -111,20 +105,8 @@ async fn subscribe(args: &RecordArgs, client: &Client) -> Result<(), Failure> {
         retain_as_published: true,
         ..SubscriptionOptions::default()
     };
-    let filters = args.topic.iter();
-    let request = SubscribeRequest {
-        filters: filters.map(|filter| (filter.clone(), options)).collect(),
-        ..SubscribeRequest::default()
-    };
-    let subscribed = client.subscribe(request).await?;
-    let mut codes = args.topic.iter().zip(&subscribed.reason_codes);
-    match codes.find(|(_, code)| code.is_error()) {
-        Some((filter, code)) => {
-            let reason = session::reason(*code, subscribed.reason_string.as_deref());
-            Err(failed(format!("subscribing to {filter} refused: {reason}")))
-        }
-        None => Ok(()),
-    }
+    let request = session::subscription(&args.topic, options);
+    session::granted(&args.topic, &client.subscribe(request).await?)
 }
 
 async fn follow(

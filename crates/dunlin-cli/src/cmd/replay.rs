@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use dunlin_client::Client;
 use dunlin_client::codec::{TopicFilter, TopicName};
-use dunlin_client::{Client, Pending, Published};
 use std::collections::VecDeque;
 use tokio::time::{Instant, sleep_until};
 
@@ -102,19 +102,10 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let session = session::connect(&args.connect, options, status, &mut signals).await?;
     let client = session.client.clone();
-    let (mut events, fate) = (session.events, session.fate);
-    let losing = async {
-        while let Some(event) = events.next().await {
-            if let Err(failure) = fate.follow(&event) {
-                return failure;
-            }
-        }
-        failed("the connection ended")
-    };
     let mut count = 0;
     let result = tokio::select! {
         result = play(args, &client, &mut count) => result,
-        failure = losing => Err(failure),
+        failure = session::lose(session.events, session.fate) => Err(failure),
         () = signals.next() => Ok(()),
     };
     session::disconnect(&client).await;
@@ -144,24 +135,14 @@ async fn play(args: &ReplayArgs, client: &Client, count: &mut u64) -> Result<(),
             if pending.len() >= PENDING_MAX
                 && let Some(oldest) = pending.pop_front()
             {
-                settle(oldest).await?;
+                session::accepted(&oldest.await?)?;
             }
             pending.push_back(client.begin_publish(request).await?);
             *count += 1;
         }
     }
     for answer in pending {
-        settle(answer).await?;
-    }
-    Ok(())
-}
-
-async fn settle(answer: Pending<Published>) -> Result<(), Failure> {
-    let published = answer.await?;
-    if published.reason_code.is_error() {
-        let text = published.reason_string.as_deref();
-        let reason = session::reason(published.reason_code, text);
-        return Err(failed(format!("publish refused: {reason}")));
+        session::accepted(&answer.await?)?;
     }
     Ok(())
 }

@@ -11,9 +11,8 @@ use dunlin_client::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::args::{ConnectArgs, qos, seconds, topic_name, user_properties_of};
+use crate::args::{ConnectArgs, FormatArgs, qos, seconds, topic_name, user_properties_of};
 use crate::failure::{Failure, failed, usage};
-use crate::format::Format;
 use crate::random;
 use crate::session::{self, Session, Signals};
 use crate::status::{self, Place, Status};
@@ -37,16 +36,8 @@ pub(crate) struct RequestArgs {
     #[arg(short = 'q', long, value_name = "0/1/2", default_value = "1", value_parser = qos)]
     qos: QoS,
 
-    /// What the payload is given as, and answers are shown as: base64, json, hex, binary, cbor,
-    /// msgpack
-    #[arg(
-        short = 'f',
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        hide_possible_values = true
-    )]
-    format: Option<Format>,
+    #[command(flatten)]
+    format: FormatArgs,
 
     /// -rt: where answers go [default: a topic of this client's own]
     #[arg(long, value_name = "TOPIC")]
@@ -87,7 +78,7 @@ pub(crate) async fn run(args: &RequestArgs, out: &mut dyn Write) -> Result<bool,
             "request needs MQTT 5.0, which has response topics; leave out --mqtt-version",
         ));
     }
-    let payload = match args.format {
+    let payload = match args.format.format {
         Some(format) => format
             .encode(args.message.clone().into_bytes())
             .map_err(|what| usage(format!("--message: {what}")))?,
@@ -146,10 +137,7 @@ async fn ask(
     let topic = properties.response_topic.clone().unwrap_or_default();
     let subscribe = SubscribeRequest::new(topic.as_str(), args.qos);
     let subscribed = session.client.subscribe(subscribe).await?;
-    if let Some(code) = subscribed.reason_codes.iter().find(|code| code.is_error()) {
-        let reason = session::reason(*code, subscribed.reason_string.as_deref());
-        return Err(failed(format!("subscribing to {topic} refused: {reason}")));
-    }
+    session::granted(std::slice::from_ref(&topic), &subscribed)?;
     let correlation = properties.correlation_data.clone();
     let request = PublishRequest {
         payload: payload.into(),
@@ -159,11 +147,7 @@ async fn ask(
     };
     let asked = Instant::now();
     let published = session.client.publish(request).await?;
-    let text = published.reason_string.as_deref();
-    if published.reason_code.is_error() {
-        let reason = session::reason(published.reason_code, text);
-        return Err(failed(format!("publish refused: {reason}")));
-    }
+    session::accepted(&published)?;
     if published.reason_code == ReasonCode::NoMatchingSubscribers {
         status::warn("nobody is subscribed to the request's topic now");
     }
@@ -183,6 +167,7 @@ async fn ask(
         }
         answers += 1;
         let decoded = args
+            .format
             .format
             .and_then(|format| format.decode(publish.payload));
         out.write_all(decoded.as_deref().unwrap_or(publish.payload))?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use clap::{ArgAction, Args};
-use dunlin_client::codec::{Publish, QoS, TopicFilter};
-use dunlin_client::{Client, Event, MessageProperties, PublishRequest, SubscribeRequest};
+use dunlin_client::codec::{Publish, QoS, SubscriptionOptions, TopicFilter};
+use dunlin_client::{Client, Event, MessageProperties, PublishRequest};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -79,29 +79,19 @@ pub(crate) async fn run(args: &RespondArgs) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let mut session = session::connect(&args.connect, options, status, &mut signals).await?;
     let client = session.client.clone();
-    let ending = async {
-        match args.timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
     let result = tokio::select! {
         result = answer_all(args, &mut session, status) => result,
         () = signals.next() => Ok(()),
-        () = ending => Ok(()),
+        () = session::pass(args.timeout) => Ok(()),
     };
     session::disconnect(&client).await;
     result
 }
 
 async fn subscribe(args: &RespondArgs, client: &Client, status: Status) -> Result<(), Failure> {
+    let request = session::subscription(&args.topic, SubscriptionOptions::with_qos(args.qos));
+    session::granted(&args.topic, &client.subscribe(request).await?)?;
     for filter in &args.topic {
-        let request = SubscribeRequest::new(filter.as_str(), args.qos);
-        let subscribed = client.subscribe(request).await?;
-        if let Some(code) = subscribed.reason_codes.iter().find(|code| code.is_error()) {
-            let reason = session::reason(*code, subscribed.reason_string.as_deref());
-            return Err(failed(format!("subscribing to {filter} refused: {reason}")));
-        }
         status.done(&format!("Subscribed to {filter}"));
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use dunlin_client::codec::{QoS, RetainHandling, SubscriptionOptions, TopicFilter};
-use dunlin_client::{Event, Message, PublishRequest, SubscribeRequest};
+use dunlin_client::{Event, Message, PublishRequest};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -157,11 +157,8 @@ async fn remove(args: &RemoveArgs, out: &mut dyn Write) -> Result<(), Failure> {
                 .with_qos(QoS::AtLeastOnce)
                 .with_retain(true);
             let published = session.client.publish(removal).await?;
-            if published.reason_code.is_error() {
-                let text = published.reason_string.as_deref();
-                let reason = session::reason(published.reason_code, text);
-                return Err(failed(format!("removing {topic} refused: {reason}")));
-            }
+            session::accepted(&published)
+                .map_err(|failure| failed(format!("removing {topic}: {failure}")))?;
         }
         writeln!(out, "{topic}")?;
     }
@@ -212,13 +209,7 @@ async fn collect(
         retain_handling: RetainHandling::Send,
         ..SubscriptionOptions::default()
     };
-    let request = SubscribeRequest {
-        filters: filters
-            .iter()
-            .map(|filter| (filter.clone(), options))
-            .collect(),
-        ..SubscribeRequest::default()
-    };
+    let request = session::subscription(filters, options);
     let mut found = BTreeMap::new();
     let mut answer = Some(session.client.begin_subscribe(request).await?);
     let mut until = Instant::now() + Duration::from_secs(3600);
@@ -231,12 +222,7 @@ async fn collect(
                 }
             } => {
                 answer = None;
-                let subscribed = subscribed?;
-                let mut codes = filters.iter().zip(&subscribed.reason_codes);
-                if let Some((filter, code)) = codes.find(|(_, code)| code.is_error()) {
-                    let reason = session::reason(*code, subscribed.reason_string.as_deref());
-                    return Err(failed(format!("subscribing to {filter} refused: {reason}")));
-                }
+                session::granted(filters, &subscribed?)?;
                 until = Instant::now() + quiet_after;
                 continue;
             }

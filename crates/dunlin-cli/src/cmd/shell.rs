@@ -86,7 +86,7 @@ pub(crate) fn run(_args: &ShellArgs) -> Result<(), Failure> {
 fn follow(hub: &Hub, desk: &Desk) -> Result<(), Failure> {
     for (number, line) in (1..).zip(std::io::stdin().lock().lines()) {
         let number: u32 = number;
-        let told = |failure: Failure| failed(format!("line {number}: {}", text_of(&failure)));
+        let told = |failure: Failure| failed(format!("line {number}: {failure}"));
         match obey(hub, desk, &line?).map_err(told)? {
             Answer::Done(text) if !text.is_empty() => desk.print(&text),
             Answer::Done(_) => {}
@@ -94,14 +94,6 @@ fn follow(hub: &Hub, desk: &Desk) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn text_of(failure: &Failure) -> String {
-    match failure {
-        Failure::Usage(text) => text.clone(),
-        Failure::Failed(error) => format!("{error:#}"),
-        Failure::StoreFailed => crate::failure::STORE_FAILED.to_owned(),
-    }
 }
 
 /// Lines of a person.
@@ -126,7 +118,7 @@ fn converse(hub: &Hub, desk: &Desk) -> Result<(), Failure> {
                     Ok(Answer::Done(text)) if !text.is_empty() => desk.print(&text),
                     Ok(Answer::Done(_)) => {}
                     Ok(Answer::End) => break,
-                    Err(failure) => status::error(&text_of(&failure)),
+                    Err(failure) => status::error(&failure.to_string()),
                 }
             }
             Err(ReadlineError::Interrupted) => {}

@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::args::{Identity, MessageArgs, RejoinArgs, ServerArgs, WillArgs, in_older};
 use crate::failure::{Failure, failed, not_connected, usage};
+use crate::names::Names;
 use crate::session::{self, Signals};
 use crate::status;
 use scenario::Scenario;
@@ -189,6 +190,8 @@ struct Crew {
     scenario: Scenario,
     request: PublishRequest,
     options: ClientOptions,
+    /// With what stands for a client in it.
+    topic: String,
     names: Names,
     interval: Duration,
     connecting: Semaphore,
@@ -211,13 +214,13 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
     let options = args.options()?;
     let topic = args.topic.clone().or_else(|| scenario.topic.clone());
     let names = Names {
-        topic: topic.unwrap_or_else(|| "mqttx/simulate/%sc/%c".to_owned()),
         client_id: options.connect.client_id.clone(),
         user_name: args.server.user_name(),
-        scenario: scenario.name.clone(),
         is_alone: args.count == 1,
     };
-    let first = names.topic(&names.client_id(1), 1);
+    let topic = topic.as_deref().unwrap_or("mqttx/simulate/%sc/%c");
+    let topic = topic.replace("%sc", &scenario.name);
+    let first = names.fill(&topic, &names.client_id(1), 1);
     TopicName::parse(&first).map_err(|error| usage(format!("--topic {first:?}: {error}")))?;
     for text in args.without_effect() {
         status::warn(&text);
@@ -226,6 +229,7 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
         scenario,
         request: args.message_args.request()?,
         options,
+        topic,
         names,
         interval: Duration::from_millis(args.message_interval),
         connecting: Semaphore::new(CONNECTING_MAX),
@@ -258,7 +262,7 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
                 Some(Ok(Ok(()))) => {}
                 Some(Ok(Err(error))) => {
                     if std::mem::take(&mut is_first) {
-                        status::warn(&text_of(&error));
+                        status::warn(&error.to_string());
                     }
                     failure.get_or_insert(error);
                 }
@@ -281,19 +285,11 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
     }
 }
 
-fn text_of(failure: &Failure) -> String {
-    match failure {
-        Failure::Usage(text) => text.clone(),
-        Failure::Failed(error) => format!("{error:#}"),
-        Failure::StoreFailed => crate::failure::STORE_FAILED.to_owned(),
-    }
-}
-
 /// One client, from its first connection to its last message.
 async fn client(crew: Arc<Crew>, number: u32, at: Instant) -> Result<(), Failure> {
     sleep_until(at).await;
     let client_id = crew.names.client_id(number);
-    let topic = crew.names.topic(&client_id, number);
+    let topic = crew.names.fill(&crew.topic, &client_id, number);
     let mut options = crew.options.clone();
     options.connect.client_id.clone_from(&client_id);
     let endpoint = options.endpoint.clone();
@@ -346,42 +342,8 @@ async fn publish(
             payload: state.next().to_string().into(),
             ..crew.request.clone()
         };
-        let published = client.publish(request).await?;
-        if published.reason_code.is_error() {
-            let text = published.reason_string.as_deref();
-            let reason = session::reason(published.reason_code, text);
-            return Err(failed(format!("publish refused: {reason}")));
-        }
+        session::accepted(&client.publish(request).await?)?;
         crew.published.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// What stands for a client in topics and identifiers.
-struct Names {
-    topic: String,
-    client_id: String,
-    user_name: String,
-    scenario: String,
-    is_alone: bool,
-}
-
-impl Names {
-    fn client_id(&self, number: u32) -> String {
-        if self.client_id.contains("%i") {
-            self.client_id.replace("%i", &number.to_string())
-        } else if self.is_alone {
-            self.client_id.clone()
-        } else {
-            format!("{}_{number}", self.client_id)
-        }
-    }
-
-    fn topic(&self, client_id: &str, number: u32) -> String {
-        self.topic
-            .replace("%sc", &self.scenario)
-            .replace("%u", &self.user_name)
-            .replace("%c", client_id)
-            .replace("%i", &number.to_string())
     }
 }
 

@@ -15,10 +15,9 @@ use dunlin_client::{
 };
 use tokio::time::Instant;
 
-use crate::args::{ConnectArgs, SubscriptionArgs, in_older, seconds};
+use crate::args::{ConnectArgs, FormatArgs, SubscriptionArgs, in_older, seconds};
 use crate::defaults::{self, OutputStyle};
 use crate::failure::{Failure, failed, usage};
-use crate::format::Format;
 use crate::output::Output;
 use crate::schema::SchemaArgs;
 use crate::session::{self, Fate, Session, Signals};
@@ -38,15 +37,8 @@ pub(crate) struct SubArgs {
     #[command(flatten)]
     subscription: SubscriptionArgs,
 
-    /// How payloads are shown: base64, json, hex, binary, cbor or msgpack
-    #[arg(
-        short = 'f',
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        hide_possible_values = true
-    )]
-    format: Option<Format>,
+    #[command(flatten)]
+    format: FormatArgs,
 
     /// Show the whole packet of each message
     #[arg(short = 'v', long)]
@@ -184,7 +176,7 @@ pub(crate) async fn run(args: &SubArgs) -> Result<Outcome, Failure> {
     let options = args.connect.client_options(&args.conn_user_properties)?;
     let requests = args.requests()?;
     let printer = Printer {
-        format: args.format,
+        format: args.format.format,
         schema: args.schema.schema()?,
         is_verbose: args.verbose,
         style,

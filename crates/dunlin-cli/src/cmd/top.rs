@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use dunlin_client::codec::{QoS, SubscriptionOptions, TopicFilter};
-use dunlin_client::{Client, Event, SubscribeRequest};
+use dunlin_client::{Client, Event};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{
@@ -101,13 +101,7 @@ async fn subscribe(client: &Client, filters: &[String]) -> Result<(), Failure> {
         retain_as_published: true,
         ..SubscriptionOptions::default()
     };
-    let request = SubscribeRequest {
-        filters: filters
-            .iter()
-            .map(|filter| (filter.clone(), options))
-            .collect(),
-        ..SubscribeRequest::default()
-    };
+    let request = session::subscription(filters, options);
     let subscribed = client.subscribe(request).await?;
     let codes = &subscribed.reason_codes;
     // A broker that hides $SYS is no reason to show nothing.

@@ -16,6 +16,7 @@ use super::engine::template::Template;
 use super::flags::clients::ClientFlags;
 use super::flags::mqttx::{ConnArgs, PubArgs, SubArgs};
 use super::progress::Bar;
+use crate::names::Names;
 
 /// Connections under way at a time; `--interval` is what spaces them.
 const CONNECTING_MAX: usize = 256;
@@ -27,7 +28,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn conn(args: &ConnArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients);
+    let names = names(&args.clients);
     let mut plan = plan(&args.clients, args.options()?)?;
     for number in 1..=args.clients.count {
         push(&mut plan, number, names.client_id(number), Role::Idle);
@@ -42,7 +43,7 @@ pub(crate) fn conn(args: &ConnArgs, out: &mut dyn Write) -> Result<u8> {
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients);
+    let names = names(&args.clients);
     let mut plan = plan(&args.clients, args.options()?)?;
     let request = args.message_args.request()?;
     plan.qos = request.qos;
@@ -107,7 +108,7 @@ pub(crate) fn publish(args: &PubArgs, out: &mut dyn Write) -> Result<u8> {
 /// # Errors
 /// If the host has no address, or flags contradict each other.
 pub(crate) fn subscribe(args: &SubArgs, out: &mut dyn Write) -> Result<u8> {
-    let names = Names::new(&args.clients);
+    let names = names(&args.clients);
     let mut plan = plan(&args.clients, args.options()?)?;
     for number in 1..=args.clients.count {
         let client_id = names.client_id(number);
@@ -195,38 +196,12 @@ fn go(
     failed.map_or(Ok(outcome), |error| Err(error.into()))
 }
 
-/// What stands for a client in topics and identifiers.
-struct Names {
-    client_id: String,
-    user_name: String,
-    is_alone: bool,
-}
-
-impl Names {
-    fn new(clients: &ClientFlags) -> Self {
-        let own = || format!("dunlin_{:08x}", crew::random());
-        Self {
-            client_id: clients.client_id.clone().unwrap_or_else(own),
-            user_name: clients.server.user_name(),
-            is_alone: clients.count == 1,
-        }
-    }
-
-    /// The identifier of the client of this number.
-    fn client_id(&self, number: u32) -> String {
-        if self.client_id.contains("%i") {
-            self.client_id.replace("%i", &number.to_string())
-        } else if self.is_alone {
-            self.client_id.clone()
-        } else {
-            format!("{}_{number}", self.client_id)
-        }
-    }
-
-    fn fill(&self, text: &str, client_id: &str, number: u32) -> String {
-        text.replace("%u", &self.user_name)
-            .replace("%c", client_id)
-            .replace("%i", &number.to_string())
+fn names(clients: &ClientFlags) -> Names {
+    let own = || format!("dunlin_{:08x}", crew::random());
+    Names {
+        client_id: clients.client_id.clone().unwrap_or_else(own),
+        user_name: clients.server.user_name(),
+        is_alone: clients.count == 1,
     }
 }
 

@@ -152,7 +152,6 @@ impl Lab<'_> {
         })?;
         Ok(Tester {
             peer,
-            is_v5: self.version.is_v5(),
             session_present: accepted.session_present,
             connack,
             next_id: 0,
@@ -173,7 +172,7 @@ impl Lab<'_> {
             keep_alive: opening.keep_alive,
             properties: opening.properties,
             client_id: id,
-            will: opening.will.clone(),
+            will: opening.will,
             user_name: connect.user_name.as_deref(),
             password: connect.password.as_deref(),
         }));
@@ -186,7 +185,6 @@ impl Lab<'_> {
 /// A connected client of a probe.
 pub(super) struct Tester {
     pub(super) peer: Peer,
-    is_v5: bool,
     pub(super) session_present: bool,
     pub(super) connack: Received,
     next_id: u16,
@@ -353,7 +351,7 @@ impl Tester {
     }
 
     /// The broker must end the connection; in 5.0 it may say why. What comes before does not count.
-    pub(super) async fn is_closed(mut self) -> Result<Option<ReasonCode>, Wrong> {
+    pub(super) async fn must_end(mut self) -> Result<Option<ReasonCode>, Wrong> {
         closes(&mut self.peer).await
     }
 
@@ -368,7 +366,6 @@ impl Tester {
 
     /// Breaks the connection.
     pub(super) fn vanish(self) {
-        let _ = self.is_v5;
         self.peer.close();
     }
 }

@@ -49,7 +49,7 @@ impl Probe {
             Way::Then(bytes) => {
                 let mut tester = lab.client("a").await?;
                 tester.peer.send_bytes(&bytes()).await?;
-                tester.is_closed().await.map(drop)
+                tester.must_end().await.map(drop)
             }
         }
     }

@@ -79,7 +79,7 @@ async fn assigned(lab: Lab<'_>) -> Tried {
 async fn takeover(lab: Lab<'_>) -> Tried {
     let first = lab.client("a").await?;
     let _second = lab.client("a").await?;
-    first.is_closed().await.map(drop)
+    first.must_end().await.map(drop)
 }
 
 async fn session_present(lab: Lab<'_>) -> Tried {

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn orders_are_those_of_the_commands() {
-        assert!(matches!(parse("").unwrap(), None));
+        assert!(parse("").unwrap().is_none());
         let order = parse("pub a/b '{\"x\": 1}' -q 1 -r").unwrap();
         match order {
             Some(Order::Pub {

@@ -209,7 +209,7 @@ fn value(letter: u8, publish: &Publish<'_>, text: &[u8], at: Instant) -> Vec<u8>
         b'X' => Some(hex(publish.payload, true)),
         b'q' => Some((publish.qos as u8).to_string()),
         b'r' => Some(u8::from(publish.retain).to_string()),
-        b'm' => number(publish.packet_id.map(|id| id.as_u16().into())).or(Some("0".to_owned())),
+        b'm' => number(Some(publish.packet_id.map_or(0, |id| id.as_u16().into()))),
         b'A' => number(properties.topic_alias.map(u32::from)),
         b'C' => owned(properties.content_type),
         b'E' => number(properties.message_expiry_interval),

@@ -254,7 +254,7 @@ impl Model {
         let Some(path) = self.selected.clone() else {
             return;
         };
-        let opens = is_open.unwrap_or(!self.open.contains(&path));
+        let opens = is_open.unwrap_or_else(|| !self.open.contains(&path));
         if opens {
             self.open.insert(path);
         } else if !self.open.remove(&path)

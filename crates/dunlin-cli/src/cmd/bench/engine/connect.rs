@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -217,7 +218,7 @@ impl Accepted {
             stream: Socket::of(opened.transport)?,
             version,
             rest: opened.unread.to_vec(),
-            receive_maximum: receive_maximum.map_or(u32::from(u16::MAX), |max| max.get().into()),
+            receive_maximum: receive_maximum.map_or(u16::MAX, NonZeroU16::get).into(),
         })
     }
 

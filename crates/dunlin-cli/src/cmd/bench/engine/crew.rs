@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 use super::plan::Plan;
 use super::process::{self, Usage};
 use super::shared::{Phase, Shared, Totals};
-use super::state::{Account, Home, Tally, histogram};
+use super::state::Home;
+use super::tally::{Account, Tally, histogram};
 use super::worker::Worker;
 
 /// Between two looks.

@@ -1,7 +1,7 @@
 //! The load itself: clients on `dunlin-codec` and tokio, a current-thread runtime for each thread.
 //!
-//! It shares nothing with `dunlin-client`, which serves programs; here a message must cost next to
-//! nothing, or the measurement would be one of ourselves.
+//! Of `dunlin-client`, which serves programs, it takes how a connection is opened. From there on a
+//! message must cost next to nothing, or the measurement would be one of ourselves.
 
 pub(crate) mod connect;
 pub(crate) mod crew;
@@ -15,5 +15,6 @@ mod rest;
 pub(crate) mod shared;
 pub(crate) mod stamp;
 pub(crate) mod state;
+pub(crate) mod tally;
 pub(crate) mod template;
 mod worker;

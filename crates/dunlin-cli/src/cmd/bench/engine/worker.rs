@@ -23,7 +23,8 @@ use super::connect::{Accepted, ConnectError, Writer};
 use super::cycle;
 use super::plan::{LinkPlan, Pacing, Plan, WorkerPlan};
 use super::shared::{Phase, Shared};
-use super::state::{Account, Farewell, Home, State};
+use super::state::{Farewell, Home, State};
+use super::tally::Account;
 
 /// Bytes that one read takes at most.
 const READ_BYTES: usize = 256 * 1024;
