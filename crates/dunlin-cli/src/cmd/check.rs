@@ -102,7 +102,9 @@ pub(crate) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<bool, F
             writeln!(
                 out,
                 "{:<18} {:<7} {}",
-                probe.label, probe.version, probe.says
+                probe.label,
+                probe.version.to_string(),
+                probe.says
             )?;
         }
         return Ok(true);

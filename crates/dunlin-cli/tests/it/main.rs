@@ -9,9 +9,15 @@
 mod auth;
 #[path = "../broker/mod.rs"]
 mod broker;
+mod check;
 mod connect;
 mod full_disk;
+mod pages;
 mod publish;
+mod recording;
+mod request;
+mod retained;
+mod shell;
 mod store;
 mod subscribe;
 mod usage;

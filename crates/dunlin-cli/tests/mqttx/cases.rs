@@ -150,8 +150,13 @@ impl Case {
     fn words(&self, flag: &Flag) -> Vec<String> {
         let mut line = words(flag.command);
         let mut given = Self::base(flag.command);
-        // A file has a scenario in it.
-        given.retain(|words| flag.long != "--file" || words[0] != "--scenario");
+        // What would speak against the flag.
+        let other = match flag.long {
+            "--file" => "--scenario",
+            "--payload-size" => "--message",
+            _ => "",
+        };
+        given.retain(|words| words[0] != other);
         for words in &self.with {
             given.retain(|other| other[0] != words[0]);
             given.push(words.clone());
@@ -277,13 +282,12 @@ fn connection(command: &str, long: &str) -> Option<Case> {
             .with("--cert {dir}/client.pem")
             .alone(),
         "alpn" => tls(&["x-mqtt"], "TLS alpn=x-mqtt").with("--insecure"),
-        "reconnect-period" => Case::output(&["1"], "connection 5 at Cut")
-            .at(Port::Cut)
+        "reconnect-period" => lost(command, Case::output(&["1"], "connections within 300 ms"))
             .seen("by how soon connections follow")
             .alone(),
+        // One more than come without it.
         "maximum-reconnect-times" | "maximun-reconnect-times" => {
-            Case::output(&["20"], "connection 13 at Cut")
-                .at(Port::Cut)
+            lost(command, Case::output(&["11"], "connection 12 at Cut"))
                 .with("--reconnect-period 1")
                 .seen("by how many connections follow")
                 .alone()
@@ -310,6 +314,15 @@ fn connection(command: &str, long: &str) -> Option<Case> {
         _ => return None,
     };
     Some(case)
+}
+
+/// A connection that is lost; a message that must be acknowledged keeps `pub` at it.
+fn lost(command: &str, case: Case) -> Case {
+    let case = case.at(Port::Cut);
+    match command {
+        "pub" => case.with("--qos 1"),
+        _ => case,
+    }
 }
 
 /// A file of options for a command.
@@ -389,12 +402,12 @@ fn subscription(command: &str, long: &str) -> Option<Case> {
 /// Of many clients.
 fn clients(command: &str, long: &str) -> Option<Case> {
     let case = match long {
-        "count" => Case::output(&["2"], "connection 2 at Plain").seen("by the connections"),
-        "interval" => Case::output(&["300"], "connections apart by 300 ms or more")
+        "count" => Case::output(&["2"], "Created 2 connections "),
+        "interval" => Case::output(&["1000"], "connections apart by 300 ms or more")
             .with("--count 2")
             .seen("by the time between connections")
             .alone(),
-        "message-interval" => Case::output(&["300"], "messages apart by 300 ms or more")
+        "message-interval" => Case::output(&["1000"], "messages apart by 300 ms or more")
             .seen("by the time between messages")
             .alone(),
         "limit" => Case::output(&["3"], "All 3 messages have been sent"),

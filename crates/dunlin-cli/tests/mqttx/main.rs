@@ -17,6 +17,8 @@ mod cases;
 mod page;
 mod run;
 mod spy;
+#[path = "../suite/mod.rs"]
+mod suite;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -106,8 +108,11 @@ fn every_flag_has_its_effect_on_dunlin() {
 
 #[test]
 fn every_flag_has_its_effect_on_mosquitto() {
+    if !suite::is_wanted() {
+        return;
+    }
     let Some(broker) = run::Mosquitto::start() else {
-        println!("mosquitto is not installed");
+        println!("skipped: mosquitto is not installed");
         return;
     };
     every_flag_has_its_effect(broker.port(), "mosquitto");

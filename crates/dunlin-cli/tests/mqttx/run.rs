@@ -16,6 +16,8 @@ use super::spy::{self, Certificates, Notes, Port};
 
 /// How long something that must be seen may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Lines of the evidence that a failure tells, at most.
+const LINES_TOLD: usize = 20;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -69,9 +71,11 @@ impl Bench {
         if is_seen(&evidence, case) {
             return Ok(());
         }
+        let lines: Vec<_> = evidence.lines().take(LINES_TOLD).collect();
         Err(format!(
-            "{:?} is not seen: {line:?} gives\n{evidence}",
-            case.evidence
+            "{:?} is not seen: {line:?} gives\n{}",
+            case.evidence,
+            lines.join("\n")
         ))
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum Port {
     Tls,
     /// WebSocket.
     Web,
-    /// TCP; each connection is ended once CONNECT is there.
+    /// TCP; the first connection is accepted and lost, and no other is accepted.
     Cut,
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn listen(
                 tokio::spawn(async move {
                     match port {
                         Port::Plain | Port::Other => relay(stream, broker, &notes).await,
-                        Port::Cut => cut(stream, &notes).await,
+                        Port::Cut => cut(stream, number == 1, &notes).await,
                         Port::Tls => {
                             // Those who trust nobody go away again.
                             let Ok(stream) = acceptor.accept(stream).await else {
@@ -149,7 +149,7 @@ pub(crate) async fn listen(
     ports
 }
 
-/// The least time between two of a kind that is worth a note.
+/// Between two of a kind, more time than this is much.
 const APART: Duration = Duration::from_millis(300);
 
 /// When one of a kind was seen last.
@@ -160,8 +160,10 @@ impl Pace {
     fn step(&mut self, notes: &Notes, kind: &str) {
         let now = Instant::now();
         let last = self.0.replace(now);
-        if last.is_some_and(|last| now - last >= APART) {
-            note(notes, &format!("{kind} apart by 300 ms or more"));
+        match last.map(|last| now - last) {
+            Some(time) if time >= APART => note(notes, &format!("{kind} apart by 300 ms or more")),
+            Some(_) => note(notes, &format!("{kind} within 300 ms")),
+            None => {}
         }
     }
 }
@@ -240,15 +242,16 @@ async fn relay(stream: impl AsyncRead + AsyncWrite + Unpin, broker: SocketAddr, 
 }
 
 /// Ends the connection when the first packet is there.
-async fn cut(mut stream: TcpStream, notes: &Notes) {
+async fn cut(mut stream: TcpStream, is_accepted: bool, notes: &Notes) {
     let mut tap = Tap::new(notes);
     let mut buffer = vec![0; 65_536];
     if let Ok(length) = stream.read(&mut buffer).await {
         tap.take(&buffer[..length]);
     }
-    // Accepted first, so that it is a connection that is lost.
-    let connack: &[u8] = &[0x20, 3, 0, 0, 0];
-    let _ = stream.write_all(connack).await;
+    if is_accepted {
+        // Whoever is gone already does not hear it.
+        let _ = stream.write_all(&[0x20, 3, 0, 0, 0]).await;
+    }
 }
 
 #[expect(clippy::result_large_err, reason = "the library's shape")]

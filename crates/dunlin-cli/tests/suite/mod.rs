@@ -1,4 +1,5 @@
 //! The suites of `interop/`, which drive clients that this project did not write.
+#![allow(dead_code, reason = "each test binary uses some of it")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

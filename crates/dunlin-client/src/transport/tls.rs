@@ -151,7 +151,14 @@ impl TlsConfig {
         stream: TcpStream,
     ) -> io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::clone(&self.0));
-        connector.connect(server_name(host)?, stream).await
+        let connected = connector.connect(server_name(host)?, stream).await;
+        connected.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let text = "the server closes the connection instead of speaking TLS";
+                io::Error::new(error.kind(), text)
+            }
+            _ => error,
+        })
     }
 
     /// With these application protocols, if the options name none.

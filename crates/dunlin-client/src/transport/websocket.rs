@@ -11,7 +11,7 @@ use futures_util::{Sink as _, Stream as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::error::Error;
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 
@@ -91,6 +91,9 @@ fn told(error: Error) -> io::Error {
             "the server answers {} instead of opening a WebSocket",
             response.status()
         )),
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            io::Error::other("the server closes the connection instead of opening a WebSocket")
+        }
         Error::Url(error) => io::Error::new(io::ErrorKind::InvalidInput, error.to_string()),
         error => io::Error::other(format!("WebSocket: {error}")),
     }
@@ -117,9 +120,9 @@ impl AsyncRead for WebSocket {
                     return Poll::Ready(Ok(()));
                 }
                 // TCP that closes without saying so in the WebSocket.
-                Some(Err(Error::Protocol(
-                    tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-                ))) => return Poll::Ready(Ok(())),
+                Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                    return Poll::Ready(Ok(()));
+                }
                 Some(Err(error)) => return Poll::Ready(Err(told(error))),
             }
         }

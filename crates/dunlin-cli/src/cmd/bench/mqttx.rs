@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use dunlin_client::ClientOptions;
 use dunlin_codec::{Publish, QoS, TopicName};
 
@@ -17,6 +17,7 @@ use super::flags::clients::ClientFlags;
 use super::flags::mqttx::{ConnArgs, PubArgs, SubArgs};
 use super::progress::Bar;
 use crate::names::Names;
+use crate::status;
 
 /// Connections under way at a time; `--interval` is what spaces them.
 const CONNECTING_MAX: usize = 256;
@@ -127,7 +128,6 @@ pub(crate) fn subscribe(args: &SubArgs, out: &mut dyn Write) -> Result<u8> {
 }
 
 fn plan(clients: &ClientFlags, mut client: ClientOptions) -> Result<Plan> {
-    ensure!(clients.count > 0, "--count must be 1 at least");
     let reconnect = clients.reconnect();
     let reconnect = (!reconnect.period.is_zero()).then_some(Reconnect {
         period: reconnect.period,
@@ -217,6 +217,8 @@ struct Shown {
     verb: Verb,
     bar: Option<Bar>,
     is_told: bool,
+    /// Of the first error; the others are counted.
+    is_warned: bool,
     next_second: u64,
     before: u64,
 }
@@ -229,6 +231,7 @@ impl Shown {
             verb,
             bar: has_bar.then(|| Bar::new(None)),
             is_told: false,
+            is_warned: false,
             next_second: 1,
             before: 0,
         }
@@ -237,6 +240,12 @@ impl Shown {
     fn look(&mut self, progress: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
         if let Some(bar) = &mut self.bar {
             bar.show(progress);
+        }
+        if !self.is_warned
+            && let Some(error) = &progress.first_error
+        {
+            self.is_warned = true;
+            status::warn(error);
         }
         if !self.is_told && progress.connected >= progress.clients {
             self.is_told = true;
@@ -295,9 +304,6 @@ fn summary(outcome: &Outcome, shown: &Shown, out: &mut dyn Write) -> Result<u8> 
             "trouble     {} never acknowledged, {} refused",
             outcome.unacknowledged, outcome.tally.refused
         )?;
-    }
-    if let Some(error) = &outcome.first_error {
-        writeln!(out, "first error {error}")?;
     }
     Ok(if outcome.connected == 0 { 1 } else { EXIT_OK })
 }

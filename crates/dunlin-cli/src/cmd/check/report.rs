@@ -53,6 +53,7 @@ impl Report {
                 Verdict::Failed(text) => ("FAILED", text.as_str()),
                 Verdict::Skipped(text) => ("skipped", *text),
             };
+            let version = version.to_string();
             writeln!(out, "{word:<7} {version:<5} {label:<18} {says}")?;
             if !more.is_empty() {
                 writeln!(out, "{:33}{more}", "")?;

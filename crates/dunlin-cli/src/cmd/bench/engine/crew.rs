@@ -34,7 +34,7 @@ pub(crate) struct Timing {
 }
 
 /// What can be seen of a run while it goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
     pub(crate) phase: Phase,
     /// Since the phase began.
@@ -44,6 +44,7 @@ pub(crate) struct Progress {
     pub(crate) closed: u64,
     pub(crate) clients: u64,
     pub(crate) totals: Totals,
+    pub(crate) first_error: Option<String>,
 }
 
 /// One point of the measured time.
@@ -257,6 +258,7 @@ impl Lead {
             closed: self.shared.closed.load(Ordering::Relaxed),
             clients: self.clients,
             totals: self.shared.totals(),
+            first_error: self.shared.first_error(),
         }
     }
 
@@ -349,6 +351,7 @@ impl Lead {
             };
             let is_over = left.is_zero()
                 || self.is_interrupted()
+                || self.shared.gone.load(Ordering::Relaxed) >= self.clients
                 || self.shared.is_delivered()
                 || self.shared.is_budget_spent() && self.shared.totals().pending == 0;
             let next = u32::try_from(samples.len()).unwrap_or(u32::MAX);

@@ -95,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) connected: AtomicU64,
     /// Clients that could not be brought up.
     pub(crate) failed: AtomicU64,
+    /// Clients that will not connect again.
+    pub(crate) gone: AtomicU64,
     /// Connections that ended before the run did.
     pub(crate) closed: AtomicU64,
     /// Messages that may still be published, if there is a limit.
@@ -117,6 +119,7 @@ impl Shared {
             run: plan.run,
             connected: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             budget: plan.limit.map(AtomicU64::new),
             deliveries: plan.deliveries,

@@ -214,6 +214,7 @@ impl Worker {
         if is_first {
             self.shared.failed.fetch_add(1, Ordering::Relaxed);
         }
+        self.shared.gone.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn connect(&self, link: &LinkPlan) -> Result<Accepted, ConnectError> {

@@ -1,6 +1,6 @@
 //! What MQTTX's benches add to a connection.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use dunlin_client::{ClientOptions, Reconnect};
 
@@ -51,6 +51,7 @@ impl ClientFlags {
     /// # Errors
     /// If flags contradict each other.
     pub(crate) fn options(&self, user_properties: &[String]) -> Result<ClientOptions> {
+        ensure!(self.count > 0, "--count must be 1 at least");
         let identity = Identity {
             client_id: self.client_id.clone(),
             keep_alive: self.keepalive,
