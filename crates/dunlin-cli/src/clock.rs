@@ -54,6 +54,12 @@ impl Instant {
         )
     }
 
+    /// ISO 8601 without a fraction, and without the colons that it may have in the offset.
+    pub(crate) fn to_the_second(self) -> String {
+        let date = self.date;
+        format!("{}T{}+0000", date.day_text(), date.time_text())
+    }
+
     /// Seconds since 1970, with nanoseconds.
     pub(crate) fn seconds(self) -> String {
         format!("{}.{:09}", self.date.seconds, self.nanoseconds)

@@ -54,7 +54,14 @@ pub(crate) fn not_connected(endpoint: &Endpoint, error: &ConnectError) -> Failur
     match error {
         ConnectError::Encode(_) | ConnectError::Topic(_) => usage(error.to_string()),
         ConnectError::Refused(_) => failed(error.to_string()),
-        _ => failed(format!("cannot connect to {endpoint}: {error}")),
+        _ => {
+            let text = error.to_string();
+            let hint = match text.contains("invalid peer certificate") {
+                true => "; --ca names whom to trust, --insecure trusts everyone",
+                false => "",
+            };
+            failed(format!("cannot connect to {endpoint}: {text}{hint}"))
+        }
     }
 }
 

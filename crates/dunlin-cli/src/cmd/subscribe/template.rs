@@ -227,7 +227,7 @@ fn value(letter: u8, publish: &Publish<'_>, text: &[u8], at: Instant) -> Vec<u8>
                 .collect();
             Some(texts.join(" "))
         }
-        b'I' => Some(at.iso_8601()),
+        b'I' => Some(at.to_the_second()),
         b'U' => Some(at.seconds()),
         b'j' => Some(object(publish, text, at, false).to_string()),
         b'J' => Some(object(publish, text, at, true).to_string()),
@@ -247,7 +247,13 @@ fn object(publish: &Publish<'_>, text: &[u8], at: Instant, is_json: bool) -> Val
     if let Some(packet_id) = publish.packet_id {
         object.insert("mid".to_owned(), packet_id.as_u16().into());
     }
-    let given = properties(&publish.properties);
+    let given: Map<_, _> = properties(&publish.properties)
+        .into_iter()
+        .map(|(name, value)| match value {
+            Value::Bool(is_set) => (kebab_case(&name), u8::from(is_set).into()),
+            value => (kebab_case(&name), value),
+        })
+        .collect();
     if !given.is_empty() {
         object.insert("properties".to_owned(), given.into());
     }
@@ -258,6 +264,18 @@ fn object(publish: &Publish<'_>, text: &[u8], at: Instant, is_json: bool) -> Val
     });
     object.insert("payload".to_owned(), payload);
     object.into()
+}
+
+/// `contentType` is `content-type`.
+fn kebab_case(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_uppercase() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
 }
 
 fn hex(bytes: &[u8], is_upper: bool) -> String {
@@ -325,7 +343,7 @@ mod tests {
             ("%P", "a:1 b:2"),
             ("[%A%F]", "[]"),
             ("%5t|%-5t|%05l|%.1t", "  a/b|a/b  |00002|a"),
-            ("%I %U", "2023-11-14T22:13:20.123456Z 1700000000.123456789"),
+            ("%I %U", "2023-11-14T22:13:20+0000 1700000000.123456789"),
             (
                 "%@Y-%@m-%@d %@H:%@M:%@S.%@N %@s",
                 "2023-11-14 22:13:20.123456789 1700000000",
