@@ -160,7 +160,12 @@ impl Broker {
         let mut client = self.client(command, args);
         let status = client.child.wait().expect("it ends");
         let printed = client.rest();
-        assert!(status.success(), "{command} {args:?}: {status}: {printed}");
+        client.errors.drain();
+        let errors = client.errors.seen.join("\n");
+        assert!(
+            status.success(),
+            "{command} {args:?}: {status}: {printed}\n{errors}"
+        );
         printed
     }
 }

@@ -9,8 +9,8 @@ use super::text;
 
 /// A disk of this many bytes, made of memory, that only the broker sees.
 const DISK: &str = "24m";
-/// Bytes that are left once others have filled it: three segments, and a bit.
-const LEFT: u64 = 4 << 20;
+/// Bytes that are left once others have filled it: so few that the log is not written anew before.
+const LEFT: u64 = 7 << 19;
 /// Bytes of a payload.
 const PAYLOAD: usize = 60_000;
 
