@@ -25,7 +25,7 @@ pub fn schedule(seed: u64) -> Schedule {
     let memory = Random::of(seed, 2).one_of(&[0, 1_000, 1 << 28]);
     setup.settings.session.queues_memory_bytes_max = memory;
     setup.store.memory_bytes_max = memory;
-    let mut mix = Mix::new(&mut random);
+    let mut mix = Mix::new(&mut random, &setup);
     let mut at_ms = FIRST_STEP_MS;
     let count = random.between(10, 70);
     let steps = (0..usize::try_from(count).unwrap_or(10))
@@ -48,6 +48,8 @@ fn setup(random: &mut Random) -> Setup {
     let groups = ["$share/g/s/+", "$share/h/s/#", "$queue/s/0", "$share/g/s/0"];
     let group = random.one_of(&groups);
     let other = random.one_of(&groups);
+    // In some seeds everyone is a member of one group, so that members often take over from others.
+    let is_one_group = random.percent(15);
     let is_of_5 = random.between(0, 100);
     let clients = (0..random.between(2, 5)).map(|number| ClientSetup {
         id: format!("c{number}"),
@@ -61,6 +63,7 @@ fn setup(random: &mut Random) -> Setup {
             ])
         },
         shared: match random.below(4) {
+            _ if is_one_group => Some(group.to_owned()),
             0 => Some(group.to_owned()),
             1 => Some(other.to_owned()),
             _ => None,
@@ -128,6 +131,8 @@ fn settings(random: &mut Random) -> Settings {
         Strategy::HashTopic,
         Strategy::LeastInFlight,
     ];
+    settings.session.queues_memory_bytes_max = random.one_of(&[0, 400, 1_000_000, 1_000_000]);
+    settings.session.stored_payload_bytes_min = random.one_of(&[1, 40, 256]);
     settings.shared.share_strategy = random.one_of(&strategies);
     settings.shared.queue_strategy = random.one_of(&strategies);
     settings.will_grace = random.one_of(&[
@@ -168,7 +173,7 @@ struct Mix {
 const TOPICS: [&str; 5] = ["t/0", "t/1", "t/2", "s/0", "s/1"];
 
 impl Mix {
-    fn new(random: &mut Random) -> Self {
+    fn new(random: &mut Random, setup: &Setup) -> Self {
         let mut weight = |usual: u64| usual * random.one_of(&[0, 1, 1, 2, 8]);
         // At least some of those without which nothing happens.
         let actions = [
@@ -185,8 +190,14 @@ impl Mix {
             weight(1),
             weight(1),
         ];
+        let is_one_group = setup.clients.iter().all(|client| client.shared.is_some());
+        let topics = if is_one_group { &TOPICS[3..4] } else { &TOPICS };
         let topics = loop {
-            let chosen: Vec<_> = TOPICS.into_iter().filter(|_| random.percent(50)).collect();
+            let chosen: Vec<_> = topics
+                .iter()
+                .copied()
+                .filter(|_| random.percent(50))
+                .collect();
             if !chosen.is_empty() {
                 break chosen;
             }
@@ -199,7 +210,7 @@ impl Mix {
             clean_percent: percent(),
             will_percent: percent(),
             expiry_percent: percent(),
-            shared_percent: percent(),
+            shared_percent: if is_one_group { 90 } else { percent() },
             small_window_percent: percent(),
             keep_alive_percent: percent(),
             half_open_percent: percent(),

@@ -7,7 +7,7 @@ use crate::judge::{judge, shrink};
 use crate::sabotage::Plant;
 
 /// Seeds of one run of the tests; `DUNLIN_SIM_SEEDS` asks for another number.
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 20_000;
 
 /// Seeds within which a planted fault has to be found.
 const PLANT_SEEDS: u64 = 2_000;

@@ -1,10 +1,12 @@
 //! Doing what a committed plan says: memory follows the store.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
+use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
 use crate::id::SessionNumber;
@@ -24,6 +26,13 @@ const MEMBERS_TRIED_MAX: usize = 8;
 #[must_use]
 pub struct Receipt {
     pub(crate) reason_code: ReasonCode,
+}
+
+/// A publish that is given to others than it was planned for.
+struct Late<'a> {
+    plan: &'a PublishPlan,
+    /// Whether the message is written for them: for whom it was planned may need it no more.
+    is_written: Cell<bool>,
 }
 
 impl Broker {
@@ -51,11 +60,15 @@ impl Broker {
             Some((last, others)) if route.groups.is_empty() => (Some(last), others),
             _ => (None, &*route.targets),
         };
+        let late = Late {
+            plan: &plan,
+            is_written: Cell::new(false),
+        };
         let is_kept = |place: usize, target| {
             if is_as_planned {
                 plan.keepers.targets.get(place).is_some_and(|&kept| kept)
             } else {
-                self.keeps_late(&plan, target)
+                self.keeps_late(&late, target)
             }
         };
         let mut give = |message, target, is_kept| {
@@ -77,7 +90,7 @@ impl Broker {
                 let is_kept = if is_as_planned {
                     plan.keepers.groups.get(place).is_some_and(|&kept| kept)
                 } else {
-                    plan.keeps_group(group)
+                    self.keeps_group_late(&late, group)
                 };
                 self.give_to_group(worker, &plan.message, group, is_kept);
             }
@@ -137,22 +150,41 @@ impl Broker {
 
     /// Whether the store keeps the message for a target of a later route than the plan's: as it was
     /// planned, or, for one that subscribed meanwhile, from now on.
-    fn keeps_late(&self, plan: &PublishPlan, target: &Target<SessionRef>) -> bool {
+    fn keeps_late(&self, late: &Late<'_>, target: &Target<SessionRef>) -> bool {
         let session = &target.subscriber;
-        if let Some(is_kept) = plan.keeps_target(session) {
+        if let Some(is_kept) = late.plan.keeps_target(session) {
             return is_kept;
         }
-        let message = &plan.message;
+        let message = &late.plan.message;
         let Some(grant) = target.delivered_from(message.publisher().0) else {
             return false;
         };
         let delivery = delivery(Arc::clone(message), grant);
         let settings = &self.settings().session.queue;
-        let is_kept = plan.keeps_message() && session.keeps(delivery.qos, settings);
+        let is_kept = session.keeps(delivery.qos, settings);
         if is_kept {
+            self.note_late(late);
             self.note(&[given(session.number(), &delivery)]);
         }
         is_kept
+    }
+
+    /// The same for a shared subscription.
+    fn keeps_group_late(&self, late: &Late<'_>, group: &Arc<Group<SessionRef>>) -> bool {
+        let is_kept =
+            late.plan.keeps_group(group) || self.keeps_for_group(&late.plan.message, group);
+        if is_kept {
+            self.note_late(late);
+        }
+        is_kept
+    }
+
+    /// Notes the message, once.
+    fn note_late(&self, late: &Late<'_>) {
+        if !late.is_written.replace(true) {
+            let record = message_record(&late.plan.message, false, &[]);
+            self.note(&[Record::Publish(record)]);
+        }
     }
 
     /// Whoever unsubscribed since the plan is not given the message, also after a stop.

@@ -88,27 +88,6 @@ impl Broker {
         }
     }
 
-    /// Writes the messages of a session that the store is to keep from now on, and did not before.
-    pub(crate) fn keep_messages(&self, state: &mut SessionState) -> Result<(), StorageFault> {
-        state.queue.set_kept();
-        state.in_flight.set_kept();
-        let sent = state.in_flight.iter().filter_map(|sent| sent.delivery());
-        for delivery in sent.chain(state.queue.iter()) {
-            let Some(message) = self.with_payload(&delivery.message) else {
-                continue;
-            };
-            let message = PublishRecord {
-                message: Some(&message),
-                retains: false,
-                receivers: &[],
-                received: None,
-                will_of: None,
-            };
-            self.keep(&[Record::Publish(message)])?;
-        }
-        Ok(())
-    }
-
     /// Everything that there is to a session that the store keeps, as records that replace what was
     /// written before.
     pub(crate) fn whole<'a>(session: &'a Session, state: &'a SessionState) -> Vec<Record<'a>> {

@@ -75,15 +75,19 @@ impl Broker {
         let mut found = self.sessions.get(attaching.client_id.as_str());
         loop {
             if let Some(session) = found.take() {
-                let is_stale = {
+                let is_over = {
                     let mut state = session.lock();
                     if state.is_ghost && !state.is_will_due(context.now) {
                         // Its client is back in time.
                         state.will = None;
                     }
-                    state.is_ghost || state.expires_at().is_some_and(|at| at <= context.now)
+                    // One that does not outlive its connection ends with that, whether or not the
+                    // broker has noticed that the connection is lost.
+                    state.is_ghost
+                        || !state.is_persistent()
+                        || state.expires_at().is_some_and(|at| at <= context.now)
                 };
-                if attaching.clean_start || is_stale {
+                if attaching.clean_start || is_over {
                     // A new session takes its place [MQTT-3.1.2-4]. One that comes back after a stop
                     // would be present again: CONNACK waits for its end.
                     let ended = self.end_session(context, &session);
@@ -189,7 +193,7 @@ impl Broker {
         state.is_recorded = true;
         let owed = owed.and_then(OwedWill::record);
         let position = if is_kept && !was_kept {
-            self.keep_messages(state)?;
+            // One that is kept from now on is new: none that ends with its connection is resumed.
             self.keep(&[owed.as_slice(), &Self::whole(session, state)].concat())
         } else {
             let head = Record::Session(Self::head(session, state));

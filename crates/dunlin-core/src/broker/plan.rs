@@ -195,13 +195,22 @@ impl Broker {
         if route.targets.iter().any(is_kept) {
             keepers.targets = route.targets.iter().map(is_kept).collect();
         }
-        let is_kept = |group: &Arc<Group<SessionRef>>| {
-            group.is_durable() || (message.qos() > QoS::AtMostOnce && group.has_kept_member())
-        };
+        let is_kept = |group| self.keeps_for_group(message, group);
         if route.groups.iter().any(is_kept) {
             keepers.groups = route.groups.iter().map(is_kept).collect();
         }
         keepers
+    }
+
+    /// Whether the store has to keep a message for a shared subscription.
+    pub(super) fn keeps_for_group(
+        &self,
+        message: &Message,
+        group: &Arc<Group<SessionRef>>,
+    ) -> bool {
+        let is_reliable = message.qos() > QoS::AtMostOnce;
+        self.storage().is_durable()
+            && (group.is_durable() || is_reliable && group.has_kept_member())
     }
 }
 

@@ -249,7 +249,7 @@ fn of_group(session: SessionNumber, delivery: &Delivery) -> Receiver<'_> {
     }
 }
 
-fn message_record<'a>(
+pub(super) fn message_record<'a>(
     message: &'a Arc<Message>,
     retains: bool,
     receivers: &'a [Receiver<'a>],

@@ -7,7 +7,7 @@
 
 mod restore;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -116,7 +116,14 @@ struct Messages {
     bytes: usize,
     /// How many that may be; `None` is all. Beyond it payloads stay in the store.
     bytes_max: Option<usize>,
+    /// Retained messages that were replaced last, oldest first, with the bytes of each.
+    replaced: VecDeque<(u64, usize)>,
+    replaced_bytes: usize,
 }
+
+/// Bytes of retained messages that are remembered after they were replaced: more than what is written
+/// between the record of a message and its application.
+const REPLACED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl Messages {
     /// `is_retained` says that the payload is needed in memory.
@@ -185,6 +192,28 @@ impl Messages {
         }
     }
 
+    /// Releases a retained message that another one replaces. That one is written before it takes its
+    /// place: until then, the message is still given to new subscriptions, which name it.
+    fn replace(&mut self, sequence: u64) {
+        match self.by_sequence.get_mut(&sequence) {
+            Some((message, references)) if *references == 1 && !self.is_rewriting => {
+                *references = 0;
+                let size = message.size();
+                self.replaced.push_back((sequence, size));
+                self.replaced_bytes += size;
+            }
+            _ => return self.release(sequence),
+        }
+        while self.replaced_bytes > REPLACED_BYTES_MAX
+            && let Some((oldest, size)) = self.replaced.pop_front()
+        {
+            self.replaced_bytes -= size;
+            if self.by_sequence.get(&oldest).is_some_and(|it| it.1 == 0) {
+                self.remove(oldest);
+            }
+        }
+    }
+
     /// Drops a message that no record before this one was about, unless one to come may be.
     fn drop_unclaimed(&mut self, sequence: u64) {
         if !self.is_rewriting && self.unclaimed.remove(&sequence) {
@@ -247,7 +276,7 @@ impl Recovery {
                 sequence,
                 send,
             } => self.with_session(*session, |kept, messages| {
-                if let Some(entry) = kept.queue.remove(sequence) {
+                if let Some(entry) = kept.take(*send, *sequence, messages) {
                     kept.send(*send, *sequence, Some(entry), messages);
                 }
             }),
@@ -481,7 +510,7 @@ impl Recovery {
             self.messages.claim(sequence);
         }
         if let Some((present, true)) = before {
-            self.messages.release(present);
+            self.messages.replace(present);
         }
         self.retained
             .insert(message.topic_bytes().into(), (sequence, is_set));
@@ -566,6 +595,21 @@ impl Kept {
         if !self.queue.contains_key(&sequence) && messages.claim(sequence) {
             self.queue.insert(sequence, entry);
         }
+    }
+
+    /// What was sent, out of the queue. A message that was sent already can be sent once more, for
+    /// another subscription or as a retained one, while the queue knows it once.
+    fn take(&mut self, send: u64, sequence: u64, messages: &mut Messages) -> Option<Entry> {
+        if let Some(entry) = self.queue.remove(&sequence) {
+            return Some(entry);
+        }
+        if self.in_flight.contains_key(&send) {
+            return None;
+        }
+        let mut in_flight = self.in_flight.values();
+        let other = in_flight.find(|sending| sending.sequence == sequence)?;
+        let entry = other.entry.clone()?;
+        messages.claim(sequence).then_some(entry)
     }
 
     fn send(&mut self, send: u64, sequence: u64, entry: Option<Entry>, messages: &mut Messages) {

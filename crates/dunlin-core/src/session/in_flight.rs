@@ -86,17 +86,6 @@ impl InFlightList {
         self.entries.push_back(sent);
     }
 
-    /// Notes that the store knows all of it.
-    pub(crate) fn set_kept(&mut self) {
-        for sent in &mut self.entries {
-            match &mut sent.progress {
-                Progress::Published(Delivery { is_kept, .. }) | Progress::Released { is_kept } => {
-                    *is_kept = true;
-                }
-            }
-        }
-    }
-
     /// Everything in flight, in the order of sending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &InFlight> + Clone {
         self.entries.iter()

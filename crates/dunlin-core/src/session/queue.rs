@@ -192,12 +192,6 @@ impl Queue {
         std::mem::take(&mut self.discarded)
     }
 
-    /// Notes that the store knows all of it.
-    pub(crate) fn set_kept(&mut self) {
-        let lanes = self.prior.values_mut().chain([&mut self.usual]);
-        lanes.flatten().for_each(|delivery| delivery.is_kept = true);
-    }
-
     /// What waits, in its order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Delivery> {
         self.prior.values().chain([&self.usual]).flatten()

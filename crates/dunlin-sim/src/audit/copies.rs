@@ -27,8 +27,8 @@ pub(super) struct Delivered<'a> {
 /// What a client has not acknowledged to the end.
 #[derive(Default)]
 struct Open {
-    /// The message that came last with each packet identifier.
-    last: BTreeMap<u16, Option<MessageId>>,
+    /// The message that came last with each packet identifier, and its connection.
+    last: BTreeMap<u16, (Option<MessageId>, Link)>,
     /// Packet identifiers in use.
     in_use: BTreeMap<u16, InUse>,
     /// Those that came on the present connection.
@@ -76,17 +76,19 @@ pub(super) fn all<'a>(model: &Model<'a>, findings: &mut Findings) -> Vec<Deliver
                 may_have_waited,
                 ..
             } => {
-                let mut back = copies.iter().rev();
-                let before = back.find(|before| {
-                    before.session == session && Some(before.message) == copy.message
-                });
-                let before = before.map(|before| Before {
-                    link: before.link,
-                    run: runs[before.link.0],
-                    qos: before.copy.qos,
-                });
-                let at = (place, link, runs[link.0]);
-                let is_again = note(model, state, at, (copy, before), findings);
+                let run = runs[link.0];
+                let mut before = Before::default();
+                for other in copies
+                    .iter()
+                    .filter(|other| other.session == session && Some(other.message) == copy.message)
+                {
+                    if runs[other.link.0] == run {
+                        before.again += usize::from(other.is_again);
+                    } else if other.copy.qos == QoS::AtLeastOnce && !other.is_again {
+                        before.earlier += 1;
+                    }
+                }
+                let is_again = note(model, state, (place, link, run), (copy, before), findings);
                 if let Some(message) = copy.message {
                     copies.push(Delivered {
                         place,
@@ -107,12 +109,13 @@ pub(super) fn all<'a>(model: &Model<'a>, findings: &mut Findings) -> Vec<Deliver
     copies
 }
 
-/// The copy of a message that its receiver had before.
-#[derive(Clone, Copy)]
+/// The copies of a message that its receiver had before.
+#[derive(Clone, Copy, Default)]
 struct Before {
-    link: Link,
-    run: Run,
-    qos: QoS,
+    /// How many came with QoS 1 before the node stopped, not counting those that were sent again.
+    earlier: usize,
+    /// How many were sent again since.
+    again: usize,
 }
 
 fn acknowledge(
@@ -142,7 +145,7 @@ fn note(
     model: &Model<'_>,
     state: &mut Open,
     (place, link, run): (Place, Link, Run),
-    (copy, before): (&Copy, Option<Before>),
+    (copy, before): (&Copy, Before),
     findings: &mut Findings,
 ) -> bool {
     if copy.qos == QoS::AtMostOnce {
@@ -184,13 +187,12 @@ fn note(
     if copy.dup && is_first && !is_mixed && settings.mqtt.resend_interval.is_none() {
         findings.add(place, "DUP is for what is sent again", String::new());
     }
-    let last = state.last.insert(packet_id, copy.message);
-    let was_sent = copy.qos == QoS::AtLeastOnce
-        && before.is_some_and(|before| before.run < run && before.qos == QoS::AtLeastOnce);
-    let is_again = was_sent || copy.dup && last.is_some_and(|last| !is_other(last));
+    let last = state.last.insert(packet_id, (copy.message, link));
+    let was_sent = copy.qos == QoS::AtLeastOnce && before.again < before.earlier;
+    let is_again = was_sent || copy.dup && last.is_some_and(|(last, _)| !is_other(last));
     // It was on its way when the client acknowledged the one before.
     let is_crossing = is_again
-        && before.is_some_and(|before| before.link == link)
+        && last.is_some_and(|(_, of)| of == link)
         && !state.in_use.contains_key(&packet_id);
     if is_crossing {
         return true;

@@ -181,9 +181,16 @@ fn check_identifiers(
 /// How many copies of a message there can be in a session, those sent again left out.
 fn copies_max(model: &Model<'_>, copy: &Delivered<'_>, begins: Place) -> usize {
     let Message { plan, .. } = &model.trace.messages[copy.message.0];
+    let taken = &model.messages[copy.message.0].taken;
     let times = match plan.qos {
-        QoS::AtLeastOnce => model.messages[copy.message.0].taken.len().max(1),
-        QoS::AtMostOnce | QoS::ExactlyOnce => 1,
+        QoS::AtMostOnce => 1,
+        QoS::AtLeastOnce => taken.len().max(1),
+        // A session that is gone took what it knew of identifiers with it.
+        QoS::ExactlyOnce => {
+            let links = taken.iter().map(|&place| model.trace.entries[place].link);
+            let sessions: BTreeSet<_> = links.map(|link| model.lines[link.0].session).collect();
+            sessions.len().max(1)
+        }
     };
     let (session, message) = (copy.session, copy.message);
     let window = (begins, ends(model, message));
@@ -258,7 +265,9 @@ fn check_expiry(
     };
     // Once more than once, it is not known which of them this is.
     let least_ms = (model.ms(first) + stated * 1000).saturating_sub(copy.left_ms);
-    let most_ms = (model.ms(last.min(copy.place)) + stated * 1000 + SLOW_MS + model.back_ms(first))
+    // A packet that is ready may wait for the commit after the one that is under way.
+    let slow_ms = SLOW_MS + 2 * model.schedule.setup.sync_ms.1;
+    let most_ms = (model.ms(last.min(copy.place)) + stated * 1000 + slow_ms + model.back_ms(first))
         .saturating_sub(copy.left_ms);
     let is_late = !copy.may_have_waited && left > most_ms.div_ceil(1000);
     let is_early = left < least_ms.div_ceil(1000);

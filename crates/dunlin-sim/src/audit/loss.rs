@@ -81,22 +81,20 @@ fn entitled(
     // Before 5.0 nobody is told that there was no room for a retained message.
     let may_be_refused = plan.retain && has_limit(model);
     let is_never = plan.qos == QoS::AtMostOnce || plan.is_empty || may_be_refused;
-    if is_never || model.sessions[number].is_mixed {
+    let session = &model.sessions[number];
+    if is_never || session.is_mixed || !session.is_certain_at(accepted) {
         return false;
     }
-    model.sessions[number]
-        .subscriptions
-        .iter()
-        .any(|subscription| {
-            let covers = subscription.from < begins
-                && subscription.until.is_none_or(|until| until > accepted);
-            covers
-                && !subscription.is_vague
-                && !subscription.is_shared()
-                && subscription.request.qos > QoS::AtMostOnce
-                && subscription.matches(&plan.topic)
-                && !(is_own && subscription.request.no_local)
-        })
+    session.subscriptions.iter().any(|subscription| {
+        let covers =
+            subscription.from < begins && subscription.until.is_none_or(|until| until > accepted);
+        covers
+            && !subscription.is_vague
+            && !subscription.is_shared()
+            && subscription.request.qos > QoS::AtMostOnce
+            && subscription.matches(&plan.topic)
+            && !(is_own && subscription.request.no_local)
+    })
 }
 
 /// Whether a session need not have got a message in the end.

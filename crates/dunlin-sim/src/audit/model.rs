@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use dunlin_codec::{ProtocolVersion, QoS, RetainHandling};
 
+use crate::node::TICK_MS;
 use crate::schedule::{ConnectPlan, Request, Schedule};
 use crate::trace::{Answer, Event, Heard, Link, MessageId, Said, Trace};
 
@@ -14,6 +15,9 @@ pub(super) type Place = usize;
 
 /// Until the broker notices that the disk has room again, beside what a sync takes, in ms.
 const SLOW_DISK_MS: u64 = 200;
+
+/// From when a timer is due to when a busy worker has looked, beside the time between two looks, in ms.
+const SLOW_TICK_MS: u64 = 300;
 
 /// The number of a session.
 pub(super) type Number = usize;
@@ -91,6 +95,11 @@ impl Session {
     /// Whether its client is there at the end.
     pub(super) fn is_served(&self) -> bool {
         self.ended.is_none() && self.link.is_some()
+    }
+
+    /// Whether it was there at a place, for all that one knows at the end.
+    pub(super) fn is_certain_at(&self, place: Place) -> bool {
+        self.doubted.is_none_or(|doubted| doubted > place)
     }
 
     /// The connection at the end.
@@ -510,7 +519,11 @@ impl<'a> Model<'a> {
                 }
             }
         }
-        if let Some(session) = found.filter(|_| plan.clean_start) {
+        let is_over = |session: Number| {
+            // One that ends with its connection is not resumed while the broker has that still.
+            plan.clean_start || self.sessions[session].expiry_ms == Some(0)
+        };
+        if let Some(session) = found.filter(|&session| is_over(session)) {
             self.end_doubted(session);
             found = None;
         }
@@ -573,6 +586,8 @@ impl<'a> Model<'a> {
         line.will = will;
         if is_unsettled {
             line.fate = Fate::Open;
+            let doubted = &mut self.sessions[session].doubted;
+            *doubted = doubted.or(Some(self.place));
         }
     }
 
@@ -613,7 +628,7 @@ impl<'a> Model<'a> {
 
     /// Whether the disk failed, so that a connection may have been refused.
     fn may_be_refused(&self) -> bool {
-        self.had_disk_fault(self.now_ms())
+        self.may_be_unwritten(self.place)
     }
 
     /// A connection goes on with a session: wills of an earlier one that wait are not published.
@@ -653,7 +668,10 @@ impl<'a> Model<'a> {
         self.is_down = true;
         for client in 0..self.heads.len() {
             let head = self.heads[client];
-            let is_end_lost = head.ended.is_some_and(|ended| ended >= safe);
+            let is_end_lost = head.ended.is_some_and(|ended| {
+                // No timer may have looked so far.
+                ended >= safe || self.ms(ended) + TICK_MS + SLOW_TICK_MS > self.now_ms()
+            });
             let is_lost = head.changed >= safe || self.may_be_unwritten(head.changed);
             self.heads[client].is_unsettled |= is_end_lost || is_lost && !head.is_known;
         }

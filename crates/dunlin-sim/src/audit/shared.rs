@@ -92,6 +92,9 @@ fn check_at_most_one(
     if model.messages[message.0].taken.len() > 1 {
         return;
     }
+    // A client may learn of one late that was sent early.
+    let mut copies = copies.to_vec();
+    copies.sort_by_key(|copy| copy.left_ms);
     let mut holder: Option<&Delivered<'_>> = None;
     for copy in copies {
         if let Some(before) = holder.filter(|before| before.session != copy.session) {

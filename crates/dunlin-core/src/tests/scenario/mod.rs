@@ -129,7 +129,7 @@ scripts! {
     }
     session {
         clean_session_of_3x_and_expiry_of_5 clean_start ended_by_clean_start_of_another_version
-        ends_with_its_connection expires expires_3x expiry_in_disconnect kept
+        ends_with_its_connection expires expires_3x expiry_in_disconnect kept not_reused_by_takeover
         publish_behind_a_takeover publish_under_way_at_takeover takeover takeover_by_clean_start takeover_keeps_messages
         versions_share_a_session
     }
@@ -145,9 +145,9 @@ scripts! {
         dropped_stays_dropped durable_group_survives ended_before_it_is_safe ended_stays_ended
         expiry_while_stopped full_store in_flight_survives no_room_for_a_session
         nothing_before_it_is_safe payloads_stay_in_the_store published_while_rewritten qos_0_once
-        received_survives repeated_stays_in_order retained_before_the_stop retained_page_survives
-        retained_survive rewritten sent_after_it_is_safe sent_and_gone session_survives
-        shared_moves shared_survives taken_over_into_a_lasting_session takeover_wills
+        received_survives repeated_stays_in_order replaced_while_sent retained_before_the_stop retained_page_survives
+        retained_survive rewritten sent_after_it_is_safe sent_and_gone sent_twice_at_once session_survives
+        shared_moves shared_survives takeover_wills
         unreadable_payload will_after_a_stop will_alone_is_rewritten will_delay_goes_on
         will_keeps_its_rules
         will_of_qos_0_once will_was_due_first
