@@ -41,7 +41,7 @@ const PRINTED: (u16, u16) = (100, 30);
     Examples:\n  dunlin top -h localhost\n  dunlin top -t 'sensors/#' --once 5 > picture.txt"
 )]
 pub(crate) struct TopArgs {
-    /// Topic filters [default: # and $SYS/#]
+    /// Topic filters; without any, # and $SYS/#
     #[arg(short = 't', long, value_name = "FILTER", num_args = 1.., action = ArgAction::Append)]
     topic: Vec<String>,
 
