@@ -12,10 +12,10 @@ use crate::id::ConnectionId;
 use crate::input::Outcome;
 use crate::message::Message;
 use crate::output::Output;
-use crate::session::SessionState;
 use crate::session::delivery::Delivery;
-use crate::session::in_flight::Progress;
+use crate::session::in_flight::{InFlight, Progress};
 use crate::session::retained_cursor::RetainedCursor;
+use crate::session::{Session, SessionState};
 use crate::stats::Stats;
 use crate::storage::{PageRecord, Record};
 use crate::time::Time;
@@ -113,6 +113,14 @@ impl Connected {
                 return Stop::OutputFull;
             }
             let (packet_id, next) = (sent.packet_id(), sent.sequence + 1);
+            if sent.is_unwritten
+                && let Some(sent) = state.in_flight.get_mut(packet_id)
+            {
+                keep_progress(&self.session, context.broker, sent, out);
+            }
+            let Some((_, sent)) = state.in_flight.first_from(from) else {
+                return Stop::Empty;
+            };
             let is_sent = match &sent.progress {
                 Progress::Published(delivery) => {
                     let identified = Some((packet_id, true));
@@ -196,18 +204,11 @@ impl Connected {
             self.send_publish(&delivery, None, context.now, stats, out);
             return;
         }
-        if let Some(sent) = state.in_flight.push(delivery)
-            && let Some(delivery) = sent.delivery()
-        {
-            if delivery.is_kept && delivery.qos == QoS::ExactlyOnce {
-                // With another identifier after a stop the client would take it for another message.
-                let record = Record::Sent {
-                    session,
-                    sequence: delivery.message.sequence(),
-                    send: sent.sequence,
-                };
-                out.hold_for(context.broker.keep(&[record]));
-            }
+        if let Some(sent) = state.in_flight.push(delivery) {
+            keep_progress(&self.session, context.broker, sent, out);
+            let Some(delivery) = sent.delivery() else {
+                return;
+            };
             let identified = Some((sent.packet_id(), false));
             self.send_publish(delivery, identified, context.now, stats, out);
         }
@@ -351,6 +352,7 @@ impl Connected {
         let Some(mut state) = session.lock_for(connection) else {
             return;
         };
+        let mut is_refused = false;
         let next = page.and_then(|page| {
             // [MQTT-3.8.3-3]
             let is_own = |message: &Arc<Message>| message.publisher() == session.number();
@@ -359,7 +361,7 @@ impl Connected {
             let deliveries = messages.map(|message| retained_delivery(message, &cursor));
             if session.is_kept() && cursor.qos > QoS::AtMostOnce {
                 let page = (deliveries.collect(), page.next.as_deref());
-                self.send_page(context, &mut state, (&cursor.filter, page), out);
+                is_refused = !self.send_page(context, &mut state, (&cursor.filter, page), out);
             } else {
                 for delivery in deliveries {
                     self.send_first(context, &mut state, delivery, out);
@@ -367,6 +369,9 @@ impl Connected {
             }
             page.next
         });
+        if is_refused {
+            return;
+        }
         let mut cursors = state.retained.iter();
         let position = cursors.position(|present| present.filter == cursor.filter);
         if let Some(position) = position {
@@ -383,14 +388,15 @@ impl Connected {
     }
 
     /// Sends a page of retained messages to a session that the store keeps, and writes down how far
-    /// the subscription's reading is and what is in flight with it, all of it or nothing.
+    /// the subscription's reading is and what is in flight with it, all of it or nothing; false if the
+    /// store takes none of it.
     fn send_page(
         &mut self,
         context: &mut Occasion<'_>,
         state: &mut SessionState,
         (filter, (deliveries, next)): (&str, (Vec<Delivery>, Option<&str>)),
         out: &mut Output,
-    ) {
+    ) -> bool {
         let session = self.session.number();
         let mut sendings = Vec::new();
         for delivery in deliveries {
@@ -422,12 +428,21 @@ impl Connected {
             filter,
             next,
         }));
-        out.hold_for(context.broker.keep(&records));
+        let kept = context.broker.keep(&records);
+        let is_refused = kept.is_err();
+        out.hold_for(kept);
+        if is_refused {
+            for (packet_id, _) in sendings.iter().filter_map(|(_, identified)| *identified) {
+                state.in_flight.remove(packet_id);
+            }
+            return false;
+        }
         for (delivery, identified) in &sendings {
             let identified = identified.map(|(packet_id, _)| (packet_id, false));
             let stats = &mut context.worker.stats;
             self.send_publish(delivery, identified, context.now, stats, out);
         }
+        true
     }
 
     /// PUBACK: the delivery of a QoS 1 message is complete [MQTT-4.3.2-3].
@@ -474,14 +489,7 @@ impl Connected {
                 Progress::Published(delivery) => {
                     let is_kept = delivery.is_kept && self.session.is_kept();
                     sent.progress = Progress::Released { is_kept };
-                    if is_kept {
-                        // PUBREL waits: after it the client forgets the identifier, and would take
-                        // the message for another one.
-                        out.hold_for(broker.keep(&[Record::Released {
-                            session: self.session.number(),
-                            send: sent.sequence,
-                        }]));
-                    }
+                    keep_progress(&self.session, broker, sent, out);
                 }
                 Progress::Released { .. } => {}
             },
@@ -528,6 +536,28 @@ impl Connected {
             self.resend_from = Some(0);
         }
     }
+}
+
+/// Writes how far the delivery of a QoS 2 message is, and what is sent next waits for that: with another
+/// identifier after a stop, or behind a PUBREL that nobody remembers, the client would take the message
+/// for another one.
+fn keep_progress(session: &Session, broker: &Broker, sent: &mut InFlight, out: &mut Output) {
+    let (session, send) = (session.number(), sent.sequence);
+    let record = match &sent.progress {
+        Progress::Published(delivery) if delivery.is_kept && delivery.qos == QoS::ExactlyOnce => {
+            let sequence = delivery.message.sequence();
+            Record::Sent {
+                session,
+                sequence,
+                send,
+            }
+        }
+        Progress::Released { is_kept: true } => Record::Released { session, send },
+        Progress::Published(_) | Progress::Released { .. } => return,
+    };
+    let kept = broker.keep(&[record]);
+    sent.is_unwritten = kept.is_err();
+    out.hold_for(kept);
 }
 
 /// The delivery with the payload of its message, or, if the store cannot give that, as it was.

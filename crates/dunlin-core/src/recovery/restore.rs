@@ -192,6 +192,7 @@ impl Broker {
             state.in_flight.restore(InFlight {
                 sequence: send,
                 progress,
+                is_unwritten: false,
             });
         }
         // Of those of QoS 1 nobody knows which were sent.

@@ -24,6 +24,8 @@ pub(crate) struct InFlight {
     /// Counts the sendings of the session; the packet identifier follows from it.
     pub(crate) sequence: u64,
     pub(crate) progress: Progress,
+    /// Whether the store did not take the record of that: it is written before it is sent again.
+    pub(crate) is_unwritten: bool,
 }
 
 impl InFlight {
@@ -62,7 +64,7 @@ impl InFlightList {
 
     /// Notes that a message is sent now, with a packet identifier that no other message in flight
     /// has [MQTT-2.2.1-3]; `None` if all are taken.
-    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<&InFlight> {
+    pub(crate) fn push(&mut self, delivery: Delivery) -> Option<&mut InFlight> {
         let oldest = self.entries.front().map(|entry| entry.sequence);
         if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
             // The oldest blocks its identifier only; those after it may be free again.
@@ -76,8 +78,12 @@ impl InFlightList {
         let sequence = self.next;
         self.next += 1;
         let progress = Progress::Published(delivery);
-        self.entries.push_back(InFlight { sequence, progress });
-        self.entries.back()
+        self.entries.push_back(InFlight {
+            sequence,
+            progress,
+            is_unwritten: false,
+        });
+        self.entries.back_mut()
     }
 
     /// Adds what was in flight before the broker stopped; it comes in the order of its numbers.

@@ -213,7 +213,10 @@ fn copies_max(model: &Model<'_>, copy: &Delivered<'_>, begins: Place) -> usize {
     };
     let subscriptions = model.sessions[session].subscriptions.iter();
     let starts = subscriptions.filter(is_start).count();
-    if times == 1 { starts } else { times + starts }
+    let most = if times == 1 { starts } else { times + starts };
+    // Or another member of a shared subscription leaves it.
+    let is_left = live(model, session, message, window).any(Subscription::is_shared);
+    most.max(times * usize::from(is_left))
 }
 
 /// What a copy says of its message.
