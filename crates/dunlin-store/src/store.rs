@@ -70,6 +70,12 @@ pub enum OpenError {
     Write(io::Error),
 }
 
+/// The part of a segment that one step of a rewriting may fill.
+const REWRITE_STEP_DIVISOR: u64 = 8;
+
+/// The most that it may: sessions are locked, and clients' messages wait behind it.
+const REWRITE_STEP_BYTES_MAX: u64 = 1 << 20;
+
 /// Keeps records in a log on a disk.
 pub struct Store {
     shared: Arc<Shared>,
@@ -78,6 +84,7 @@ pub struct Store {
     first_place: u64,
     rewrite_bytes_min: u64,
     rewrite_factor: u64,
+    segment_bytes: u64,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Held for as long as the store is open.
     _lock: Box<dyn Send + Sync>,
@@ -193,6 +200,7 @@ impl Store {
             first_place: contents.last_place,
             rewrite_bytes_min: settings.rewrite_bytes_min,
             rewrite_factor: settings.rewrite_factor,
+            segment_bytes: settings.segment_bytes,
             thread: Mutex::new(None),
             _lock: lock,
         };
@@ -213,6 +221,13 @@ impl Store {
         let is_long = stats.log_bytes > needed.max(self.rewrite_bytes_min);
         is_long
             || stats.segments > SEGMENTS_MAX.max(stats.log_bytes / self.rewrite_bytes_min.max(1))
+    }
+
+    /// Bytes of messages that a rewriting may append before the store has written them: the disk may
+    /// become full in the middle, and then this much and what deletions need has to fit into the
+    /// segment in use.
+    pub fn rewrite_step_bytes(&self) -> u64 {
+        (self.segment_bytes / REWRITE_STEP_DIVISOR).min(REWRITE_STEP_BYTES_MAX)
     }
 
     /// What the store has done, and how it is.

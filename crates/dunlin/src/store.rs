@@ -6,15 +6,12 @@ use std::time::{Duration, Instant};
 
 use dunlin_core::broker::{Broker, Progress, Rewrite};
 use dunlin_core::recovery::{Recovered, Recovery};
-use dunlin_core::storage::{MemoryStorage, Storage, StorageFault};
+use dunlin_core::storage::{Durability, MemoryStorage, Storage, StorageFault};
 use dunlin_store::{OpenError, Report, Store};
 use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, StoreConfig};
 use crate::error::StartError;
-
-/// Appends that may wait for the disk before a rewriting pauses: it must not be in the way of clients.
-const REWRITE_WAITING_MAX: u64 = 1024;
 
 /// The longest file of the log.
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
@@ -137,7 +134,7 @@ async fn rewrite_all(
     mut rewrite: Rewrite,
 ) -> Result<(), StorageFault> {
     loop {
-        match broker.rewrite(&mut rewrite)? {
+        match broker.rewrite(&mut rewrite, store.rewrite_step_bytes())? {
             Progress::Done(position) => {
                 while store.stored(position)?.is_none() {
                     tokio::time::sleep(REWRITE_PAUSE).await;
@@ -146,17 +143,12 @@ async fn rewrite_all(
             }
             Progress::Waiting => tokio::time::sleep(REWRITE_PAUSE).await,
             Progress::More => {
-                while waiting(store) > REWRITE_WAITING_MAX {
+                // What is written bit by bit is refused in time when the disk becomes full.
+                let step = store.append(&[], Durability::Fsync)?;
+                while store.stored(step)?.is_none() {
                     tokio::time::sleep(REWRITE_PAUSE).await;
                 }
-                tokio::task::yield_now().await;
             }
         }
     }
-}
-
-/// Appends that are not written yet.
-fn waiting(store: &Store) -> u64 {
-    let stats = store.stats();
-    stats.appends.saturating_sub(stats.written)
 }

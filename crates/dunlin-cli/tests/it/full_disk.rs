@@ -9,8 +9,9 @@ use super::text;
 
 /// A disk of this many bytes, made of memory, that only the broker sees.
 const DISK: &str = "24m";
-/// Bytes that are left once others have filled it: so few that the log is not written anew before.
-const LEFT: u64 = 7 << 19;
+/// Bytes that are left once others have filled it: enough that the log is written anew, or begun to
+/// be, on a disk that has no room for all of it.
+const LEFT: u64 = 11 << 19;
 /// Bytes of a payload.
 const PAYLOAD: usize = 60_000;
 

@@ -2,8 +2,9 @@
 //!
 //! A log of changes grows with every message, what is needed does not. While clients are served,
 //! every session, every retained message and every message that waits is appended once more, behind
-//! [`Record::RewriteBegun`]; behind [`Record::RewriteDone`] nothing older is needed. Each session is
-//! written with its lock held, so that later changes of it follow in the log.
+//! [`Record::RewriteBegun`]; behind [`Record::RewriteDone`] nothing older is needed. What is true of a
+//! session is written with its lock held, so that later changes of it follow in the log; the messages
+//! that it needs come before that, in pieces, so that a disk which is nearly full is not overrun.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::broker::Broker;
 use crate::id::SessionNumber;
 use crate::message::Message;
+use crate::router::Group;
 use crate::session::SessionRef;
 use crate::session::delivery::Delivery;
 use crate::storage::{Position, PublishRecord, Receiver, Record, StorageFault};
@@ -56,6 +58,10 @@ pub struct Rewrite {
     stage: Stage,
     /// Messages that were written.
     written: HashSet<u64>,
+    /// Messages that were written for the session or group under way, and name it.
+    written_for: HashSet<u64>,
+    /// Bytes that this step may still write.
+    bytes_left: u64,
 }
 
 #[derive(Debug)]
@@ -63,7 +69,7 @@ enum Stage {
     /// Publishes from before the beginning are not applied yet.
     Waiting,
     Sessions(Vec<SessionRef>),
-    Groups,
+    Groups(Vec<Arc<Group<SessionRef>>>),
     /// Behind this topic.
     Retained(Option<Box<[u8]>>),
 }
@@ -79,8 +85,8 @@ pub enum Progress {
     Done(Position),
 }
 
-/// Sessions and retained messages that one step writes.
-const STEP_MAX: usize = 256;
+/// Sessions, groups or retained messages that one step writes.
+const STEP_MAX: usize = 1024;
 
 impl Broker {
     /// Notes that a publish is planned, if the store is one that is rewritten.
@@ -120,15 +126,19 @@ impl Broker {
             epoch,
             stage: Stage::Waiting,
             written: HashSet::new(),
+            written_for: HashSet::new(),
+            bytes_left: 0,
         })
     }
 
-    /// Writes a bounded number of sessions or retained messages.
+    /// Writes a bounded number of sessions or retained messages, and of messages about `bytes_max`
+    /// bytes, the last of them whole. More is written best when the store has written this.
     ///
     /// # Errors
     /// [`StorageFault`]; the rewriting is of no use then, and does no harm.
-    pub fn rewrite(&self, rewrite: &mut Rewrite) -> Result<Progress, StorageFault> {
-        match &mut rewrite.stage {
+    pub fn rewrite(&self, rewrite: &mut Rewrite, bytes_max: u64) -> Result<Progress, StorageFault> {
+        rewrite.bytes_left = bytes_max.max(1);
+        match std::mem::replace(&mut rewrite.stage, Stage::Waiting) {
             Stage::Waiting => {
                 let before = self.outstandings.count(rewrite.epoch);
                 if before.load(Ordering::SeqCst) > 0 {
@@ -136,40 +146,46 @@ impl Broker {
                 }
                 rewrite.stage = Stage::Sessions(self.sessions.all());
             }
-            Stage::Sessions(sessions) => {
-                let at = sessions.len().saturating_sub(STEP_MAX);
-                let step = sessions.split_off(at);
-                if step.is_empty() {
-                    rewrite.stage = Stage::Groups;
-                }
-                for session in step {
-                    self.rewrite_session(rewrite, &session)?;
-                }
-            }
-            Stage::Groups => {
-                self.rewrite_groups(rewrite)?;
-                rewrite.stage = Stage::Retained(None);
-            }
-            Stage::Retained(after) => {
-                let after = after.take();
-                let retained = self.retained.read();
-                let mut last = None;
-                for message in retained.after(after.as_deref()).take(STEP_MAX) {
-                    last = Some(message.topic_bytes());
-                    if message.sequence() < rewrite.next_sequence {
-                        // With the lock held, so that what takes its place is behind it.
-                        let record = message_record(message, true, &[]);
-                        self.keep(&[Record::Publish(record)])?;
+            Stage::Sessions(mut sessions) => {
+                for _ in 0..STEP_MAX {
+                    let Some(session) = sessions.last() else {
+                        break;
+                    };
+                    if !self.rewrite_session(rewrite, session)? {
+                        break;
                     }
+                    sessions.pop();
+                    rewrite.written_for.clear();
                 }
-                let Some(last) = last else {
-                    drop(retained);
+                rewrite.stage = match sessions.is_empty() {
+                    true => Stage::Groups(self.all_groups()),
+                    false => Stage::Sessions(sessions),
+                };
+            }
+            Stage::Groups(mut groups) => {
+                for _ in 0..STEP_MAX {
+                    let Some(group) = groups.last() else {
+                        break;
+                    };
+                    if !self.rewrite_group(rewrite, group)? {
+                        break;
+                    }
+                    groups.pop();
+                    rewrite.written_for.clear();
+                }
+                rewrite.stage = match groups.is_empty() {
+                    true => Stage::Retained(None),
+                    false => Stage::Groups(groups),
+                };
+            }
+            Stage::Retained(after) => match self.rewrite_retained(rewrite, after.as_deref())? {
+                Some(last) => rewrite.stage = Stage::Retained(Some(last)),
+                None => {
                     let number = rewrite.number;
                     let position = self.keep(&[Record::RewriteDone { number }])?;
                     return Ok(Progress::Done(position));
-                };
-                rewrite.stage = Stage::Retained(Some(last.into()));
-            }
+                }
+            },
         }
         Ok(Progress::More)
     }
@@ -181,61 +197,114 @@ impl Broker {
         is_older.then(|| Record::Publish(message_record(message, false, &[])))
     }
 
+    /// Writes a session; `false` if there is more of it.
     fn rewrite_session(
         &self,
         rewrite: &mut Rewrite,
         session: &SessionRef,
-    ) -> Result<(), StorageFault> {
+    ) -> Result<bool, StorageFault> {
         let state = session.lock();
         if state.is_ended {
-            return Ok(());
+            return Ok(true);
         }
         let sent = state.in_flight.iter().filter_map(|sent| sent.delivery());
         let kept = sent.chain(state.queue.iter());
         for delivery in kept.filter(|delivery| delivery.is_kept) {
-            let message = &delivery.message;
             // Those of a session that is not kept wait for their group again after a stop.
             let receiver = (!session.is_kept()).then(|| of_group(session.number(), delivery));
-            let is_new = rewrite.is_to_be_written(message);
-            if (is_new || receiver.is_some())
-                && let Some(message) = self.with_payload(message)
-            {
+            if !rewrite.is_wanting(&delivery.message, receiver.is_some()) {
+                continue;
+            }
+            if rewrite.bytes_left == 0 {
+                return Ok(false);
+            }
+            if let Some(message) = self.with_payload(&delivery.message) {
                 let record = message_record(&message, false, receiver.as_slice());
                 self.keep(&[Record::Publish(record)])?;
+                rewrite.wrote(&message, receiver.is_some());
             }
         }
         if state.is_recorded {
             self.keep(&Self::whole(session, &state))?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// What shared subscriptions keep while they have no members.
-    fn rewrite_groups(&self, rewrite: &Rewrite) -> Result<(), StorageFault> {
-        for group in self.all_groups() {
-            for message in group.kept() {
-                if message.sequence() >= rewrite.next_sequence {
-                    continue;
-                }
-                let receiver = Receiver {
-                    session: SessionNumber::NONE,
-                    qos: message.qos(),
-                    retain: message.retain(),
-                    identifiers: &[],
-                    group: Some(group.text()),
-                };
-                let record = message_record(&message, false, std::slice::from_ref(&receiver));
+    /// Writes what a shared subscription keeps while it has no members; `false` if there is more.
+    fn rewrite_group(
+        &self,
+        rewrite: &mut Rewrite,
+        group: &Group<SessionRef>,
+    ) -> Result<bool, StorageFault> {
+        // Whoever takes them after this says so behind it.
+        let kept = group.kept();
+        for message in kept.iter() {
+            if message.sequence() >= rewrite.next_sequence || !rewrite.is_wanting(message, true) {
+                continue;
+            }
+            if rewrite.bytes_left == 0 {
+                return Ok(false);
+            }
+            let receiver = Receiver {
+                session: SessionNumber::NONE,
+                qos: message.qos(),
+                retain: message.retain(),
+                identifiers: &[],
+                group: Some(group.text()),
+            };
+            let record = message_record(message, false, std::slice::from_ref(&receiver));
+            self.keep(&[Record::Publish(record)])?;
+            rewrite.wrote(message, true);
+        }
+        Ok(true)
+    }
+
+    /// Writes retained messages behind a topic; gives the last topic that it came by, if there was one.
+    fn rewrite_retained(
+        &self,
+        rewrite: &mut Rewrite,
+        after: Option<&[u8]>,
+    ) -> Result<Option<Box<[u8]>>, StorageFault> {
+        // With the lock held, so that what takes the place of one is behind it.
+        let retained = self.retained.read();
+        let mut last = None;
+        for message in retained.after(after).take(STEP_MAX) {
+            if message.sequence() < rewrite.next_sequence {
+                let record = message_record(message, true, &[]);
                 self.keep(&[Record::Publish(record)])?;
+                rewrite.spend(message);
+            }
+            last = Some(message.topic_bytes());
+            if rewrite.bytes_left == 0 {
+                break;
             }
         }
-        Ok(())
+        Ok(last.map(Box::from))
     }
 }
 
 impl Rewrite {
-    /// Whether a message has to be written, which it has then.
-    fn is_to_be_written(&mut self, message: &Message) -> bool {
-        message.sequence() < self.next_sequence && self.written.insert(message.sequence())
+    /// Whether a message has to be written, for the session or group under way if it `names` that.
+    fn is_wanting(&self, message: &Message, names: bool) -> bool {
+        let sequence = message.sequence();
+        match names {
+            true => !self.written_for.contains(&sequence),
+            false => sequence < self.next_sequence && !self.written.contains(&sequence),
+        }
+    }
+
+    fn wrote(&mut self, message: &Message, names: bool) {
+        let sequence = message.sequence();
+        self.written.insert(sequence);
+        if names {
+            self.written_for.insert(sequence);
+        }
+        self.spend(message);
+    }
+
+    fn spend(&mut self, message: &Message) {
+        let bytes = message.topic_bytes().len() + message.payload().len();
+        self.bytes_left = self.bytes_left.saturating_sub(bytes as u64);
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use dunlin_codec::TopicName;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::list::{List, Subscription, spread};
 use super::{Grant, Member, Subscriber};
@@ -90,9 +91,9 @@ impl<S: Subscriber> Group<S> {
         Some(gave_way)
     }
 
-    /// What is kept, in its order.
-    pub(crate) fn kept(&self) -> Vec<Arc<Message>> {
-        self.kept.lock().messages.iter().map(Arc::clone).collect()
+    /// What is kept, in its order; nobody takes it meanwhile.
+    pub(crate) fn kept(&self) -> impl Deref<Target = VecDeque<Arc<Message>>> {
+        MutexGuard::map(self.kept.lock(), |kept| &mut kept.messages)
     }
 
     /// What was kept, in its order.

@@ -22,6 +22,9 @@ const RETRY_MS: u64 = 100;
 /// Between two parts of a rewriting, in ms.
 const REWRITE_MS: (u64, u64) = (1, 20);
 
+/// Bytes of messages in one part: less than a session may have.
+const REWRITE_BYTES_MAX: u64 = 64;
+
 pub(super) fn broker(setup: &Setup, storage: Arc<dyn Storage>, random: &mut Random) -> Broker {
     let seeds = [random.next(), random.next(), random.next(), random.next()];
     Broker::new(setup.settings.clone(), Box::new(AllowAll), storage, seeds)
@@ -110,7 +113,7 @@ impl Node {
     /// A part of what is needed is written again.
     pub(crate) fn rewrite(&mut self, around: &mut Around<'_>) {
         if let Some(rewrite) = &mut self.rewrite {
-            match self.broker.rewrite(rewrite) {
+            match self.broker.rewrite(rewrite, REWRITE_BYTES_MAX) {
                 Ok(Progress::More | Progress::Waiting) => self.rewrite_later(around),
                 Ok(Progress::Done(_)) | Err(_) => self.rewrite = None,
             }

@@ -524,7 +524,8 @@ impl World {
         }
         let mut rewrite = self.rewrite.take().unwrap();
         loop {
-            match self.broker.rewrite(&mut rewrite).unwrap() {
+            // Of few bytes, so that sessions are written in pieces.
+            match self.broker.rewrite(&mut rewrite, 1).unwrap() {
                 Progress::More => {}
                 Progress::Waiting => panic!("publishes from before wait for the store"),
                 Progress::Done(_) => return,
