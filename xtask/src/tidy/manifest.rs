@@ -89,6 +89,7 @@ const EDGES: [Edges; 9] = [
             "parking_lot",
             "quinn",
             "ring",
+            "rustix",
             "rustls",
             "rustls-native-certs",
             "serde",

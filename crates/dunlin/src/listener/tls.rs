@@ -209,6 +209,8 @@ fn server_config(files: &TlsConfig, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>,
         server.send_tls13_tickets = 0;
     } else {
         server.ticketer = ring::Ticketer::new().map_err(TlsError::Setup)?;
+        // A client has one connection to a broker, and is sent another ticket with each.
+        server.send_tls13_tickets = 1;
     }
     Ok(Arc::new(server))
 }

@@ -34,10 +34,13 @@ fn scaled(number: usize) -> usize {
 fn start(scheme: &str, certificate: &SelfSigned) -> (Server, SocketAddr) {
     // With places for so few connections that those who never finish would take them all.
     let bound = scaled(BOUND);
-    let listener = format!(
-        "[[listener]]\nbind = \"{scheme}://127.0.0.1:0\"\nmax_handshakes = {bound}\n\
-         max_connections = {bound}\nhandshake_timeout_s = 300\n"
-    );
+    let limits =
+        format!("max_handshakes = {bound}\nmax_connections = {bound}\nhandshake_timeout_s = 300\n");
+    start_with(scheme, certificate, &limits)
+}
+
+fn start_with(scheme: &str, certificate: &SelfSigned, more: &str) -> (Server, SocketAddr) {
+    let listener = format!("[[listener]]\nbind = \"{scheme}://127.0.0.1:0\"\n{more}");
     let config = Config::from_toml(&(certificate.section() + &listener)).unwrap();
     let server = Server::start(&config).unwrap();
     let address = server.addresses().iter().find_map(Bind::socket_address);
@@ -140,6 +143,23 @@ fn of_websocket_over_tls() {
     good_clients("wss", || upgrade(&mut tls(&certificate, address)));
     expect_closed(&mut begun[0]);
     server.shut_down();
+}
+
+// Class 18 of attacks: there is room for more handshakes, and still one that is left ends.
+#[test]
+fn slow_clients_a_handshake_that_is_left_ends_in_time() {
+    let certificate = SelfSigned::new();
+    for (scheme, begin) in [
+        ("mqtts", RECORD),
+        ("ws", b"GET /mqtt HTTP/1.1\r\nHost: "),
+        ("wss", RECORD),
+    ] {
+        let (server, address) = start_with(scheme, &certificate, "handshake_timeout_s = 1\n");
+        let mut stream = tcp(address);
+        stream.write_all(begin).unwrap();
+        expect_closed(&mut stream);
+        server.shut_down();
+    }
 }
 
 /// The first datagrams of clients of QUIC that are sent no answer.
