@@ -145,6 +145,25 @@ async fn the_longest_packet_is_refused_when_it_is_announced() {
     is_well(broker).await;
 }
 
+/// A packet that began and does not go on ends its connection, whatever the Keep Alive is.
+#[tokio::test]
+async fn slow_clients_a_packet_that_began_has_a_time() {
+    let broker = Broker::start(&["--set", "mqtt.partial_packet_timeout_s=1"]);
+    for version in VERSIONS {
+        let mut small = open(&broker, "small", version).await;
+        small.send_bytes(b"\x30\x10\x00\x01").await.unwrap();
+        // Large enough for a buffer of its own.
+        let mut large = open(&broker, "large", version).await;
+        large
+            .send_bytes(b"\x30\x80\x80\x02\x00\x01t")
+            .await
+            .unwrap();
+        until_closed(&mut small).await.unwrap();
+        until_closed(&mut large).await.unwrap();
+    }
+    is_well(broker).await;
+}
+
 #[tokio::test]
 async fn a_thousand_user_properties_end_the_connection() {
     let broker = Broker::start(&[]);

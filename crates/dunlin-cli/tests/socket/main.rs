@@ -14,6 +14,7 @@ mod limits;
 mod malformed;
 mod mutation;
 mod overload;
+mod takeover;
 mod transport;
 
 use dunlin_client::codec::{
