@@ -9,7 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{HandshakeKind, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -209,6 +209,37 @@ async fn a_client_has_a_certificate_as_well() {
     works(&peers, tls_to(port, &with)).await;
     let text = fails(tls_to(port, &certificates.trusting("ca.pem"))).await;
     assert!(text.contains("CertificateRequired"), "{text}");
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_unless_that_is_unwanted() {
+    let certificates = Certificates::new();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(certificates.server("server", false)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::new("localhost", listener.local_addr().unwrap().port());
+    let resuming = certificates.trusting("ca.pem").build().unwrap();
+    let full = resuming.without_resumption();
+    let kinds = [
+        (&full, HandshakeKind::Full),
+        (&full, HandshakeKind::Full),
+        (&resuming, HandshakeKind::Full),
+        (&resuming, HandshakeKind::Resumed),
+    ];
+    for (tls, expected) in kinds {
+        let served = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            stream.write_all(b"x").await.unwrap();
+            stream.get_ref().1.handshake_kind()
+        };
+        let client = async {
+            let endpoint = Endpoint::Tls(address.clone(), tls.clone());
+            // The tickets come before the byte.
+            endpoint.open().await.unwrap().read_u8().await.unwrap();
+        };
+        let (kind, ()) = tokio::join!(served, client);
+        assert_eq!(kind, Some(expected));
+    }
 }
 
 #[test]

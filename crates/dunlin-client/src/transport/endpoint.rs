@@ -137,6 +137,15 @@ impl Endpoint {
         self
     }
 
+    /// How it speaks TLS, if it does.
+    pub fn tls_mut(&mut self) -> Option<&mut TlsConfig> {
+        match self {
+            Self::Tls(_, tls) | Self::Quic(_, tls) => Some(tls),
+            Self::WebSocket(endpoint) => endpoint.tls.as_mut(),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
     /// Opens a byte stream to it.
     ///
     /// # Errors

@@ -138,6 +138,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) idle_subscribe: bool,
 
+    /// With TLS: resume no session, so that each handshake is a full one
+    #[arg(long)]
+    pub(crate) full_handshakes: bool,
+
     /// Keep Alive, in seconds
     #[arg(short = 'k', long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) keepalive: u16,
@@ -173,11 +177,17 @@ impl RunArgs {
     /// # Errors
     /// If flags contradict each other.
     pub(crate) fn options(&self) -> Result<ClientOptions> {
-        Ok(self.server.client_options(&Identity {
+        let mut options = self.server.client_options(&Identity {
             client_id: Some(String::new()),
             keep_alive: self.keepalive,
             user_properties: &[],
-        })?)
+        })?;
+        if self.full_handshakes {
+            let tls = options.endpoint.tls_mut();
+            let tls = tls.context("--full-handshakes needs --protocol mqtts, wss or quic")?;
+            *tls = tls.without_resumption();
+        }
+        Ok(options)
     }
 
     /// Whether the flags make sense together.

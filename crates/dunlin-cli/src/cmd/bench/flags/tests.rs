@@ -73,6 +73,7 @@ fn what_contradicts_itself_is_refused() {
         ("run p2p -S 10B", "24"),
         ("run routing --topic-prefix a/b", "one level"),
         ("run p2p --topic-prefix a/#", "--topic-prefix"),
+        ("run connect --full-handshakes", "mqtts"),
     ] {
         let refusal = refusal(line);
         assert!(refusal.contains(word), "{line}: {refusal}");
