@@ -178,7 +178,7 @@ impl RunArgs {
     /// If flags contradict each other.
     pub(crate) fn options(&self) -> Result<ClientOptions> {
         let mut options = self.server.client_options(&Identity {
-            client_id: Some(String::new()),
+            client_id: Some(self.client_id.clone()),
             keep_alive: self.keepalive,
             user_properties: &[],
         })?;

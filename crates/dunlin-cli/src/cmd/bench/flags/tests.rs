@@ -84,6 +84,12 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn sessions_of_a_run_may_last() {
+    let command = parse("run p2p -q 1 --no-clean").unwrap();
+    command.check().unwrap();
+}
+
+#[test]
 fn defaults_are_those_of_mqttx() {
     let BenchCommand::Pub(args) = parse("pub -t a").unwrap() else {
         panic!("not pub");
