@@ -18,6 +18,25 @@ pub(crate) fn now() -> String {
     )
 }
 
+/// The time as ISO 8601 with milliseconds, for those who ask very often: text is made once for each
+/// millisecond.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamps {
+    milliseconds: u64,
+    text: String,
+}
+
+impl Stamps {
+    pub(crate) fn now(&mut self) -> &str {
+        let milliseconds = milliseconds();
+        if milliseconds != self.milliseconds || self.text.is_empty() {
+            self.milliseconds = milliseconds;
+            self.text = now();
+        }
+        &self.text
+    }
+}
+
 fn since() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

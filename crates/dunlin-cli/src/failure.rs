@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dunlin_client::{ConnectError, Endpoint};
+use dunlin_client::{ConnectError, Endpoint, Foreign};
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -56,9 +56,13 @@ pub(crate) fn not_connected(endpoint: &Endpoint, error: &ConnectError) -> Failur
         ConnectError::Refused(_) => failed(error.to_string()),
         _ => {
             let text = error.to_string();
-            let hint = match text.contains("invalid peer certificate") {
-                true => "; --ca names whom to trust, --insecure trusts everyone",
-                false => "",
+            let hint = match error {
+                ConnectError::Foreign(Foreign::Tls) => "; --protocol mqtts speaks it",
+                ConnectError::Foreign(Foreign::Http) => "; --protocol ws goes through it",
+                _ if text.contains("invalid peer certificate") => {
+                    "; --ca names whom to trust, --insecure trusts everyone"
+                }
+                _ => "",
             };
             failed(format!("cannot connect to {endpoint}: {text}{hint}"))
         }

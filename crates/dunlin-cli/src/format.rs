@@ -59,9 +59,7 @@ impl Format {
                     .into_iter()
                     .filter(|byte| !byte.is_ascii_whitespace())
                     .collect();
-                STANDARD
-                    .decode(digits)
-                    .map_err(|error| format!("not base64: {error}"))
+                STANDARD.decode(digits).map_err(|_| "not base64".to_owned())
             }
             Self::Hex => from_hex(&text).ok_or_else(|| "not hexadecimal".to_owned()),
             Self::Json => Ok(json(&text)?.to_string().into_bytes()),

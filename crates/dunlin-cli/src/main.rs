@@ -7,6 +7,7 @@ mod cmd;
 mod defaults;
 mod failure;
 mod format;
+mod help;
 mod names;
 mod output;
 mod random;
@@ -140,12 +141,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Reads the command line, and the files of options that it names. Help and the version are printed
 /// here, and end the process.
 fn parse(words: Vec<OsString>) -> Result<(Program, ArgMatches), Failure> {
-    let mut command = Program::command();
+    let mut command = help::arrange(Program::command());
     let mut words = argv::expand(&command, words);
     let matches = |command: &mut clap::Command, words: &[OsString]| {
-        command
-            .try_get_matches_from_mut(words)
-            .map_err(misunderstood)
+        let found = command.try_get_matches_from_mut(words);
+        found.map_err(|error| misunderstood(error, words))
     };
     let mut found = matches(&mut command, &words)?;
     if let Some(loaded) = saved::with_loaded(&command, &found, words.clone())? {
@@ -155,18 +155,34 @@ fn parse(words: Vec<OsString>) -> Result<(Program, ArgMatches), Failure> {
     if let Some(path) = saved::save(&command, &found)? {
         status::note(&format!("options written to {}", path.display()));
     }
-    let program = Program::from_arg_matches(&found).map_err(misunderstood)?;
+    let program =
+        Program::from_arg_matches(&found).map_err(|error| misunderstood(error, &words))?;
     Ok((program, found))
 }
 
-/// What clap says, in one line.
-fn misunderstood(error: clap::Error) -> Failure {
+/// What clap says of these words, in one line.
+fn misunderstood(error: clap::Error, words: &[OsString]) -> Failure {
     if !error.use_stderr()
         || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     {
         error.exit();
     }
-    usage(one_line(&error))
+    usage(whole(one_line(&error), words))
+}
+
+/// A short form of several letters that is none is named as a whole, where clap names its first
+/// letter.
+fn whole(line: String, words: &[OsString]) -> String {
+    let named = line.strip_prefix("unexpected argument '-");
+    let Some((letter, rest)) = named.and_then(|named| named.split_once('\'')) else {
+        return line;
+    };
+    let start = format!("-{letter}");
+    let mut words = words.iter().filter_map(|word| word.to_str());
+    match words.find(|word| letter.len() == 1 && word.starts_with(&start)) {
+        Some(word) => format!("unexpected argument '{word}'{rest}"),
+        None => line,
+    }
 }
 
 /// What clap says of a mistake, without the usage, which is what `--help` is for.
@@ -174,7 +190,8 @@ fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let paragraphs = text.split("\n\n").map(str::trim);
     let told = paragraphs.filter(|paragraph| {
-        !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
+        let ends = ["Usage:", "For more information", "tip: to pass"];
+        !ends.iter().any(|end| paragraph.starts_with(end))
     });
     let told: Vec<&str> = told.flat_map(str::split_whitespace).collect();
     let line = told.join(" ");

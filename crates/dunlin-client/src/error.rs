@@ -1,5 +1,6 @@
 //! What can go wrong, by who has to hear it.
 
+use std::fmt;
 use std::io;
 
 use dunlin_codec::{DecodeError, EncodeError, PacketType, ReasonCode, TopicError};
@@ -27,6 +28,9 @@ pub enum ConnectError {
     /// The server's answer breaks the protocol.
     #[error("the server broke the protocol: {0}")]
     Violation(#[from] Violation),
+    /// The server speaks another protocol.
+    #[error("the server speaks {0} here")]
+    Foreign(Foreign),
     /// The options do not fit into a CONNECT.
     #[error("{0}")]
     Encode(#[from] EncodeError),
@@ -44,8 +48,43 @@ impl ConnectError {
         match self {
             Self::Io(_) | Self::Timeout | Self::Closed => true,
             Self::Refused(refusal) => is_passing(refusal.connack().reason_code),
-            Self::Violation(_) | Self::Encode(_) | Self::Topic(_) | Self::Scram(_) => false,
+            Self::Violation(_)
+            | Self::Foreign(_)
+            | Self::Encode(_)
+            | Self::Topic(_)
+            | Self::Scram(_) => false,
         }
+    }
+}
+
+/// A protocol that answers in place of MQTT where the transport was mistaken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// TLS: the answer is a fatal alert.
+    Tls,
+    /// HTTP, which a WebSocket may be opened through.
+    Http,
+}
+
+impl Foreign {
+    /// Which protocol these first bytes are of, if they are no MQTT.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            // A record of an alert (RFC 8446, section 5.1), of whatever version 3.x of SSL.
+            [0x15, 3, ..] => Some(Self::Tls),
+            _ if bytes.starts_with(b"HTTP/") => Some(Self::Http),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "TLS",
+            Self::Http => "HTTP",
+        })
     }
 }
 

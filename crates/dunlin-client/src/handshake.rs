@@ -4,7 +4,7 @@ use dunlin_codec::{Auth, AuthProperties, Limits, Packet, ProtocolVersion, Reason
 use tokio::time::timeout;
 
 use crate::connection::limits;
-use crate::error::{ConnectError, Violation};
+use crate::error::{ConnectError, Foreign, Violation};
 use crate::event::{Connected, Refusal};
 use crate::message::Received;
 use crate::scram::{Scram, ScramError};
@@ -95,10 +95,16 @@ async fn next(
     limits: &Limits,
 ) -> Result<Received, ConnectError> {
     let (header, body) = loop {
-        match wire.packet(limits).map_err(Violation::Decode)? {
-            Some(packet) => break packet,
-            None if wire.read().await? == 0 => return Err(ConnectError::Closed),
-            None => {}
+        match wire.packet(limits) {
+            Ok(Some(packet)) => break packet,
+            Ok(None) if wire.read().await? == 0 => return Err(ConnectError::Closed),
+            Ok(None) => {}
+            Err(error) => {
+                return Err(match Foreign::of(wire.unread()) {
+                    Some(foreign) => ConnectError::Foreign(foreign),
+                    None => Violation::Decode(error).into(),
+                });
+            }
         }
     };
     let version = options.connect.version;

@@ -40,7 +40,7 @@ mod wire;
 
 pub use client::{Client, Opened, Pending};
 pub use dunlin_codec as codec;
-pub use error::{Cause, ConnectError, RequestError, Violation};
+pub use error::{Cause, ConnectError, Foreign, RequestError, Violation};
 pub use event::{Connected, Disconnected, Event, Events, ReconnectFailed, Refusal};
 pub use message::{Message, Received};
 pub use options::{

@@ -45,6 +45,11 @@ impl Wire {
         (self.transport, self.input.freeze())
     }
 
+    /// What was read and not taken.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.input
+    }
+
     /// The next whole packet of what was read.
     pub(crate) fn packet(
         &mut self,

@@ -4,11 +4,11 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
-use dunlin_client::codec::{ProtocolVersion, QoS, VARIABLE_BYTE_INTEGER_MAX};
+use dunlin_client::codec::{ProtocolVersion, QoS};
 use dunlin_client::{MessageProperties, PublishRequest};
 
 use super::in_older;
-use super::values::{qos, topic_name, user_properties_of};
+use super::values::{qos, subscription_identifier, topic_name, two_bytes, user_properties_of};
 use crate::failure::{Failure, usage};
 
 /// QoS, flags and properties of a message.
@@ -36,7 +36,7 @@ pub(crate) struct MessageArgs {
     message_expiry_interval: Option<u32>,
 
     /// -ta: topic alias
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = two_bytes)]
     topic_alias: Option<NonZeroU16>,
 
     /// -rt: response topic
@@ -52,7 +52,7 @@ pub(crate) struct MessageArgs {
     user_properties: Vec<String>,
 
     /// -si: subscription identifier, which servers refuse in messages of clients
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = subscription_identifier)]
     subscription_identifier: Option<NonZeroU32>,
 
     /// -ct: content type
@@ -69,13 +69,6 @@ impl MessageArgs {
         if self.dup && self.qos == QoS::AtMostOnce {
             return Err(usage("--dup needs --qos 1 or 2"));
         }
-        let identifier = self.subscription_identifier;
-        if identifier.is_some_and(|identifier| identifier.get() > VARIABLE_BYTE_INTEGER_MAX) {
-            let max = VARIABLE_BYTE_INTEGER_MAX;
-            return Err(usage(format!(
-                "--subscription-identifier: expected 1 to {max}"
-            )));
-        }
         let user_properties = user_properties_of("--user-properties", &self.user_properties)?;
         let properties = MessageProperties {
             payload_format_indicator: self.payload_format_indicator.then_some(true),
@@ -90,7 +83,10 @@ impl MessageArgs {
         request.retain = self.retain;
         request.dup = self.dup;
         request.topic_alias = self.topic_alias.map(NonZeroU16::get);
-        request.extras = Some(Arc::new((properties, identifier.into_iter().collect())));
+        request.extras = Some(Arc::new((
+            properties,
+            self.subscription_identifier.into_iter().collect(),
+        )));
         Ok(request)
     }
 

@@ -11,7 +11,7 @@ use dunlin_client::{
 
 use super::in_older;
 use super::transport::TransportArgs;
-use super::values::{user_properties_of, version};
+use super::values::{four_bytes, two_bytes, user_properties_of, version};
 use crate::defaults;
 use crate::failure::{Failure, usage};
 
@@ -48,10 +48,11 @@ pub(crate) struct ServerArgs {
 
     /// Receive maximum: messages that may be unacknowledged
     #[arg(long, visible_alias = "receive-maximum", value_name = "NUMBER")]
+    #[arg(value_parser = two_bytes)]
     rcv_max: Option<NonZeroU16>,
 
     /// Largest packet to accept, in bytes
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = four_bytes)]
     maximum_packet_size: Option<NonZeroU32>,
 
     /// Topic aliases that the server may use

@@ -6,11 +6,10 @@ use clap::{ArgAction, Args};
 use dunlin_client::SubscribeRequest;
 use dunlin_client::codec::{
     ProtocolVersion, QoS, RetainHandling, SubscriptionOptions, TopicFilter,
-    VARIABLE_BYTE_INTEGER_MAX,
 };
 
 use super::in_older;
-use super::values::{qos, retain_handling, user_properties_of};
+use super::values::{qos, retain_handling, subscription_identifier, user_properties_of};
 use crate::failure::{Failure, usage};
 
 /// Topic filters and their options.
@@ -34,11 +33,13 @@ pub(crate) struct SubscriptionArgs {
     /// -nl: no local, for all topics or true or false for each
     #[arg(long = "no_local", visible_alias = "no-local", value_name = "BOOL")]
     #[arg(num_args = 0.., action = ArgAction::Append, default_missing_value = "true")]
+    #[arg(hide_possible_values = true)]
     no_local: Vec<bool>,
 
     /// -rap: retain as published, for all topics or true or false for each
     #[arg(long, value_name = "BOOL")]
     #[arg(num_args = 0.., action = ArgAction::Append, default_missing_value = "true")]
+    #[arg(hide_possible_values = true)]
     retain_as_published: Vec<bool>,
 
     /// -rh: retain handling, for all topics or one for each
@@ -48,6 +49,7 @@ pub(crate) struct SubscriptionArgs {
 
     /// -si: subscription identifier, for all topics or one for each
     #[arg(long, value_name = "NUMBER", num_args = 1.., action = ArgAction::Append)]
+    #[arg(value_parser = subscription_identifier)]
     subscription_identifier: Vec<NonZeroU32>,
 
     /// -up: user properties of SUBSCRIBE, each as "NAME: VALUE"
@@ -63,13 +65,6 @@ impl SubscriptionArgs {
         name: impl Fn(&str) -> String,
     ) -> Result<Vec<SubscribeRequest>, Failure> {
         let user_properties = user_properties_of("--user-properties", &self.user_properties)?;
-        let max = VARIABLE_BYTE_INTEGER_MAX;
-        let mut identifiers = self.subscription_identifier.iter();
-        if identifiers.any(|identifier| identifier.get() > max) {
-            return Err(usage(format!(
-                "--subscription-identifier: expected 1 to {max}"
-            )));
-        }
         if self.topic.is_empty() {
             return Err(usage("--topic is needed"));
         }

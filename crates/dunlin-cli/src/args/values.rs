@@ -1,5 +1,6 @@
 //! Values of flags.
 
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use dunlin_client::codec::{
@@ -64,10 +65,31 @@ pub(super) fn retain_handling(text: &str) -> Result<RetainHandling, String> {
     }
 }
 
+/// A number of two bytes that may not be 0.
+pub(super) fn two_bytes(text: &str) -> Result<NonZeroU16, String> {
+    text.parse()
+        .map_err(|_| format!("expected 1 to {}", NonZeroU16::MAX))
+}
+
+/// A number of four bytes that may not be 0.
+pub(super) fn four_bytes(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("expected 1 to {}", NonZeroU32::MAX))
+}
+
+/// A subscription identifier (section 3.8.2.1.2).
+pub(super) fn subscription_identifier(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number: &NonZeroU32| number.get() <= VARIABLE_BYTE_INTEGER_MAX)
+        .ok_or_else(|| format!("expected 1 to {VARIABLE_BYTE_INTEGER_MAX}"))
+}
+
 /// A time in seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map_err(|_| "expected a number of seconds")?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let seconds = text.parse().ok();
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "expected a number of seconds, 0 or more".to_owned())
 }
 
 /// A size such as `512B`, `1KB` or `2MB`; 1 KB is 1024 bytes.

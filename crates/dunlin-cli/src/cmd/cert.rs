@@ -13,6 +13,7 @@ use crate::failure::{Failure, failed, usage};
 
 /// The arguments of `dunlin cert`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: dunlin cert self-signed --host broker.example")]
 pub(crate) struct CertArgs {
     #[command(subcommand)]
     command: CertCommand,
@@ -28,6 +29,10 @@ enum CertCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  dunlin cert self-signed --host broker.example\n  \
+    dunlin serve --listen mqtts://0.0.0.0:8883 --tls-cert dunlin-cert.pem --tls-key dunlin-key.pem"
+)]
 struct SelfSignedArgs {
     /// Host name or IP address that clients connect to; may be repeated [default: localhost,
     /// 127.0.0.1 and ::1]

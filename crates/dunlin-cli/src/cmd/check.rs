@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::args::{Identity, ServerArgs, seconds};
-use crate::failure::{Failure, failed, not_connected};
+use crate::failure::{Failure, failed, not_connected, usage};
 use crate::session::Signals;
 use crate::status;
 use bench::Bench;
@@ -97,6 +97,12 @@ pub(crate) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<bool, F
         probe.label.contains(only) || probe.says.contains(only)
     };
     let probes: Vec<Probe> = probes().into_iter().filter(wanted).collect();
+    if probes.is_empty() {
+        let only = args.only.as_deref().unwrap_or_default();
+        return Err(usage(format!(
+            "--only {only:?}: in no probe's label or text; --list lists them"
+        )));
+    }
     if args.list {
         for probe in &probes {
             writeln!(

@@ -9,6 +9,7 @@ use dunlin::config::{self, Sources};
 
 /// The arguments of `dunlin config`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: dunlin config default > dunlin.toml")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
@@ -17,17 +18,20 @@ pub(crate) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print a configuration file that shows every option with its default
+    #[command(after_help = "Example: dunlin config default > dunlin.toml")]
     Default,
     /// Check a configuration file and the environment, and print what differs from the defaults
     ///
     /// Exits with 0 if the configuration is good and with 2 if it is not; then every mistake is
     /// told, each with its place.
+    #[command(after_help = "Example: dunlin config check dunlin.toml")]
     Check {
         /// The file that `dunlin serve --config` would be given; without it only the environment
         /// is checked
         file: Option<PathBuf>,
     },
     /// Explain an option, or list those of a section, or all
+    #[command(after_help = "Example: dunlin config explain mqtt.qos_max")]
     Explain {
         /// An option such as mqtt.qos_max, or a section such as mqtt
         path: Option<String>,

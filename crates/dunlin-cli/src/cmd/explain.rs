@@ -15,6 +15,7 @@ use crate::{EXIT_FAILED, EXIT_OK};
 
 /// The arguments of `dunlin explain`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: dunlin explain publish -i lamp-1 -t lamps/1 --config dunlin.toml")]
 pub(crate) struct ExplainArgs {
     #[command(subcommand)]
     what: What,
@@ -23,6 +24,9 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Whether a client may publish to a topic: exits with 0 if it may and with 1 if it may not
+    #[command(
+        after_help = "Example: dunlin explain publish -i lamp-1 -t lamps/1 --config dunlin.toml"
+    )]
     Publish {
         #[command(flatten)]
         asker: AskerArgs,
@@ -32,6 +36,9 @@ enum What {
         retain: bool,
     },
     /// Whether a client may subscribe to a filter: exits with 0 if it may and with 1 if it may not
+    #[command(
+        after_help = "Example: dunlin explain subscribe -i lamp-1 -t 'lamps/#' --config dunlin.toml"
+    )]
     Subscribe {
         #[command(flatten)]
         asker: AskerArgs,

@@ -10,8 +10,12 @@ use clap::{Args, Subcommand};
 use crate::failure::{Failure, failed, usage};
 use crate::status;
 
+const EXAMPLE: &str =
+    "Example: dunlin migrate mosquitto --config /etc/mosquitto/mosquitto.conf -o dunlin.toml";
+
 /// The arguments of `dunlin migrate`.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
 pub(crate) struct MigrateArgs {
     #[command(subcommand)]
     from: From,
@@ -23,6 +27,7 @@ enum From {
     /// used as they are
     ///
     /// What cannot be carried over is listed on standard error, and in the file as comments.
+    #[command(after_help = EXAMPLE)]
     Mosquitto {
         /// Its mosquitto.conf
         #[arg(long, value_name = "FILE")]

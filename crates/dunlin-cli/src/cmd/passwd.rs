@@ -16,6 +16,8 @@ use crate::status;
 /// A password given with `--batch` can be seen by everyone on the machine while the command runs, and
 /// stays in the history of the shell.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  dunlin passwd users ada\n  \
+    dunlin serve --password-file users")]
 pub(crate) struct PasswdArgs {
     /// The file; it is made if there is none. A directory, or what ends with /, is the data directory of
     /// a broker with auth.stored_users

@@ -18,6 +18,7 @@ use crate::status::{Place, Status};
 /// The arguments of `dunlin retained`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
+#[command(after_help = "Example: dunlin retained ls 'sensors/#' -h localhost")]
 pub(crate) struct RetainedArgs {
     /// Print help
     #[arg(long, global = true, action = ArgAction::Help)]
@@ -143,7 +144,7 @@ async fn get(args: &GetArgs, out: &mut dyn Write) -> Result<(), Failure> {
     session::disconnect(&session.client).await;
     let topic = &args.topic;
     let Some(retained) = found.get(topic) else {
-        return Err(failed(format!("{topic} has no retained message")));
+        return Err(failed(format!("{topic:?} has no retained message")));
     };
     out.write_all(&retained.payload)?;
     Ok(())

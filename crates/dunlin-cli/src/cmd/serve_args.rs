@@ -12,6 +12,8 @@ use dunlin::config::{ConfigError, Loaded, Override, Sources};
 /// Values are texts here: the table of options knows what they may be, and says so in the same words
 /// as for a file or a variable.
 #[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "Examples:\n  dunlin serve --ephemeral\n  \
+    dunlin serve --listen mqtt://0.0.0.0:1883 --password-file users --data-dir /var/lib/dunlin")]
 pub(crate) struct ServeArgs {
     /// Listen on this address, such as mqtt://0.0.0.0:1883, `mqtt://[::1]` or mqtts://0.0.0.0 (with
     /// TLS); may be repeated

@@ -162,6 +162,7 @@ fn of_file(path: &Path) -> Result<(Scenario, String), Failure> {
 /// The arguments of `dunlin ls`.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = "Example: dunlin ls --scenarios")]
 pub(crate) struct ListArgs {
     /// -sc: the scenarios of `dunlin simulate`
     #[arg(long, alias = "scenario")]
@@ -252,7 +253,6 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
     let mut seconds = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failure = None;
-    let mut is_first = true;
     loop {
         tokio::select! {
             () = signals.next() => break,
@@ -260,8 +260,12 @@ pub(crate) async fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), 
             ended = clients.join_next() => match ended {
                 None => break,
                 Some(Ok(Ok(()))) => {}
+                // Nobody is let in: those who wait would fare no better.
+                Some(Ok(Err(error))) if crew.connected.load(Ordering::Relaxed) == 0 => {
+                    return Err(error);
+                }
                 Some(Ok(Err(error))) => {
-                    if std::mem::take(&mut is_first) {
+                    if failure.is_none() {
                         status::warn(&error.to_string());
                     }
                     failure.get_or_insert(error);

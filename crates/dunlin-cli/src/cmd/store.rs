@@ -17,6 +17,7 @@ use crate::{EXIT_FAILED, EXIT_OK, status};
 
 /// The arguments of `dunlin store`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: dunlin store check --data-dir /var/lib/dunlin")]
 pub(crate) struct StoreArgs {
     #[command(subcommand)]
     command: StoreCommand,
@@ -28,6 +29,7 @@ enum StoreCommand {
     ///
     /// Nothing is changed, and a broker may have the store open. Exits with 0 if it is whole and with 1
     /// if it is damaged or cannot be read.
+    #[command(after_help = "Example: dunlin store check --data-dir /var/lib/dunlin")]
     Check {
         #[command(flatten)]
         place: PlaceArgs,
@@ -36,6 +38,7 @@ enum StoreCommand {
     ///
     /// Nothing is changed, and a broker may have the store open. Exits with 1 if the store is
     /// damaged; what is whole is printed all the same.
+    #[command(after_help = "Example: dunlin store dump --data-dir /var/lib/dunlin | jq .")]
     Dump {
         #[command(flatten)]
         place: PlaceArgs,
@@ -48,6 +51,9 @@ enum StoreCommand {
     ///
     /// The copy is a store: `dunlin store check --data-dir COPY` reads it, and a broker can be started on
     /// it. Exits with 0 if the copy is whole, and with 1 if it is not, or if there is none.
+    #[command(
+        after_help = "Example: dunlin store backup /backup/dunlin --data-dir /var/lib/dunlin"
+    )]
     Backup {
         /// The directory of the copy; it must not exist, or be empty
         to: PathBuf,
@@ -58,6 +64,9 @@ enum StoreCommand {
     /// Copy a backup to the directory of a store that does not exist yet
     ///
     /// Exits with 0 if the copy is whole, and with 1 if it is not, or if there is none.
+    #[command(
+        after_help = "Example: dunlin store restore /backup/dunlin --data-dir /var/lib/dunlin"
+    )]
     Restore {
         /// The directory of the backup
         from: PathBuf,

@@ -16,6 +16,7 @@ use dunlin_client::{
 use tokio::time::Instant;
 
 use crate::args::{ConnectArgs, FormatArgs, SubscriptionArgs, in_older, seconds};
+use crate::clock;
 use crate::defaults::{self, OutputStyle};
 use crate::failure::{Failure, failed, usage};
 use crate::output::Output;
@@ -32,7 +33,7 @@ const BATCH: usize = 1024;
 /// The arguments of `dunlin sub`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-#[command(after_help = help())]
+#[command(after_help = EXAMPLES, after_long_help = help())]
 pub(crate) struct SubArgs {
     #[command(flatten)]
     subscription: SubscriptionArgs,
@@ -49,7 +50,7 @@ pub(crate) struct SubArgs {
     #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true)]
     output_mode: Option<OutputMode>,
 
-    /// Print this of each message, such as '%t %p'; the letters are below
+    /// Print this of each message, such as '%t %p'; `dunlin help sub` has the letters
     #[arg(long, value_name = "TEMPLATE", value_parser = Template::parse)]
     #[arg(conflicts_with_all = ["verbose", "output_mode"])]
     template: Option<Template>,
@@ -154,15 +155,17 @@ impl SubArgs {
     }
 }
 
-/// What stands below the flags in the long help.
+/// What stands below the flags.
+const EXAMPLES: &str = "\
+Examples:
+  dunlin sub -t t/1 -h localhost -v
+  dunlin sub -t 'sensors/#' -q 1 --output-mode clean --count 10 | jq .payload
+  dunlin sub -t '#' -T '$SYS/#' --template '%@T %-20t %p'
+Exit code 27: --timeout passed before --count messages came.";
+
+/// What stands below the flags where all of them are shown.
 fn help() -> String {
-    let examples = "Examples:\n  dunlin sub -t t/1 -h localhost -v\n  \
-        dunlin sub -t 'sensors/#' -q 1 --output-mode clean --count 10 | jq .payload\n  \
-        dunlin sub -t '#' -T '$SYS/#' --template '%@T %-20t %p'";
-    format!(
-        "{}\n\n{examples}\nExit code 27: --timeout passed before --count messages came.",
-        template::LETTERS_HELP
-    )
+    format!("{}\n\n{EXAMPLES}", template::LETTERS_HELP)
 }
 
 /// Subscribes, and prints what comes until there is enough.
@@ -183,6 +186,7 @@ pub(crate) async fn run(args: &SubArgs) -> Result<Outcome, Failure> {
         template: args.template.clone(),
         filter_out: args.filter_out()?,
         files: Files::open(args)?,
+        stamps: clock::Stamps::default(),
     };
     for text in args.without_effect() {
         status.warn(&text);

@@ -36,5 +36,5 @@ fn retained_messages_are_listed_printed_and_removed() {
     assert_eq!(retained(&broker, &["ls"]), left);
     let (code, printed) = retained(&broker, &["get", "a/1"]);
     assert_eq!(code, Some(1));
-    assert_eq!(printed, "error: a/1 has no retained message\n");
+    assert_eq!(printed, "error: \"a/1\" has no retained message\n");
 }

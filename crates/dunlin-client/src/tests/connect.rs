@@ -10,8 +10,8 @@ use dunlin_codec::{
 use super::{V5, V311, accepts, broker, connect_with, next_event, pair};
 use crate::script::connack;
 use crate::{
-    Cause, ConnectError, DisconnectRequest, Event, MessageProperties, RequestError, Violation,
-    WillOptions,
+    Cause, ConnectError, DisconnectRequest, Event, Foreign, MessageProperties, RequestError,
+    Violation, WillOptions,
 };
 
 #[tokio::test]
@@ -282,4 +282,28 @@ async fn the_servers_keep_alive_holds() {
     });
     let (_client, _events, mut peer) = connect_with(&listener, options, &accept).await;
     peer.expect(&Packet::Pingreq).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_speaks_another_protocol_is_told_apart() {
+    let alert = [0x15, 3, 3, 0, 2, 2, 50].as_slice();
+    for (answer, is) in [
+        (alert, Some(Foreign::Tls)),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Some(Foreign::Http)),
+        (b"SSH-2.0-x\r\n", None),
+    ] {
+        let (listener, options) = broker(V5).await;
+        let answering = async {
+            let mut peer = listener.accept(V5).await.unwrap();
+            peer.receive().await.unwrap();
+            peer.send_bytes(answer).await.unwrap();
+            peer
+        };
+        let (connected, _peer) = tokio::join!(options.connect(), answering);
+        match (connected.unwrap_err(), is) {
+            (ConnectError::Foreign(found), Some(is)) => assert_eq!(found, is),
+            (ConnectError::Violation(Violation::Decode(_)), None) => {}
+            (other, _) => panic!("{other}"),
+        }
+    }
 }

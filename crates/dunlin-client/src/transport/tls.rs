@@ -268,6 +268,10 @@ impl ServerCertVerifier for Verifier {
                 rustls::client::verify_server_name(&parsed, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
+            // An authority has the name of the issuer, and a key of another kind: it is not the issuer.
+            Err(Error::InvalidCertificate(
+                CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            )) => Err(CertificateError::UnknownIssuer.into()),
             other => other,
         }
     }

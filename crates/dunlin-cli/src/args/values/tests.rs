@@ -1,6 +1,6 @@
 //! Tests of values.
 
-use super::payload_size as size;
+use super::{payload_size as size, subscription_identifier};
 
 #[test]
 fn sizes_have_units() {
@@ -18,5 +18,16 @@ fn sizes_have_units() {
         "99999999999999999999MB",
     ] {
         assert!(size(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn subscription_identifiers_have_bounds() {
+    for good in ["1", "268435455"] {
+        assert_eq!(subscription_identifier(good).unwrap().to_string(), good);
+    }
+    for wrong in ["0", "268435456", "x", ""] {
+        let told = subscription_identifier(wrong).unwrap_err();
+        assert_eq!(told, "expected 1 to 268435455");
     }
 }

@@ -28,6 +28,10 @@ const EXIT_GOAL_MISSED: u8 = 3;
 /// The arguments of `dunlin bench`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
+#[command(
+    after_help = "Examples:\n  dunlin bench run p2p --pairs 100 -q 1 --duration 10s\n  \
+    dunlin bench sub -t 't/#' -c 10 & dunlin bench pub -t t/%i -c 100 -im 10"
+)]
 pub(crate) struct BenchArgs {
     /// Print help
     #[arg(long, global = true, action = ArgAction::Help)]
@@ -42,12 +46,20 @@ pub(crate) struct BenchArgs {
 #[command(disable_help_subcommand = true)]
 enum BenchCommand {
     #[command(disable_help_flag = true)]
+    #[command(after_help = "Example: dunlin bench conn -c 10000 -i 1 -h localhost")]
     Conn(Box<ConnArgs>),
     #[command(disable_help_flag = true)]
+    #[command(
+        after_help = "Examples:\n  dunlin bench pub -t t/%i -c 100 -im 10 -L 100000\n  \
+        dunlin bench pub -t t -c 4 -im 0 -S 64B --duration 10s"
+    )]
     Pub(Box<PubArgs>),
     #[command(disable_help_flag = true)]
+    #[command(after_help = "Example: dunlin bench sub -t 't/#' -c 10 --duration 10s")]
     Sub(Box<SubArgs>),
     #[command(disable_help_flag = true)]
+    #[command(after_help = "Examples:\n  dunlin bench run p2p --pairs 100 -q 1\n  \
+        dunlin bench run fan-out --subscribers 1000 --rate 1000 --expect 'p99<5ms' --json out.json")]
     Run(Box<RunArgs>),
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use dunlin_client::ClientOptions;
 use dunlin_codec::{Publish, QoS, TopicName};
 
@@ -193,7 +193,11 @@ fn go(
             failed.get_or_insert(error);
         }
     })?;
-    failed.map_or(Ok(outcome), |error| Err(error.into()))
+    match (failed, &outcome.first_error) {
+        (Some(error), _) => Err(error.into()),
+        (None, Some(error)) if outcome.connected == 0 => Err(anyhow!("{error}")),
+        _ => Ok(outcome),
+    }
 }
 
 fn names(clients: &ClientFlags) -> Names {
@@ -242,6 +246,7 @@ impl Shown {
             bar.show(progress);
         }
         if !self.is_warned
+            && progress.connected > 0
             && let Some(error) = &progress.first_error
         {
             self.is_warned = true;

@@ -72,7 +72,7 @@ impl Source {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = format!("--file-read {}", path.display());
-    let file = File::open(path).map_err(|error| failed(format!("{name}: {error}")))?;
+    let file = File::open(path).map_err(|error| usage(format!("{name}: {error}")))?;
     read_bounded(file, &name)
 }
 

@@ -1,6 +1,6 @@
 //! Payloads in files.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -35,12 +35,17 @@ impl Files {
                 delimiter: unescape(&args.delimiter),
             });
         }
-        Ok(match &args.file_save {
-            Some(path) => Self::Each {
-                path: path.clone(),
-                next: 0,
-            },
-            None => Self::None,
+        let Some(path) = &args.file_save else {
+            return Ok(Self::None);
+        };
+        // Found out now rather than with the first message.
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        if let Some(above) = above {
+            fs::read_dir(above).map_err(|error| told(path, &error))?;
+        }
+        Ok(Self::Each {
+            path: path.clone(),
+            next: 0,
         })
     }
 

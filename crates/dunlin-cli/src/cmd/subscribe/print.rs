@@ -39,6 +39,7 @@ pub(super) struct Printer {
     /// Topics that are not printed.
     pub(super) filter_out: Vec<String>,
     pub(super) files: Files,
+    pub(super) stamps: clock::Stamps,
 }
 
 impl Printer {
@@ -74,8 +75,8 @@ impl Printer {
             return Ok(true);
         }
         match self.style {
-            Style::Log => line(out, format_args!("[{}] › message", clock::now())),
-            _ => line(out, format_args!("received_at: {}", clock::now())),
+            Style::Log => line(out, format_args!("[{}] › message", self.stamps.now())),
+            _ => line(out, format_args!("received_at: {}", self.stamps.now())),
         }
         if self.is_verbose {
             line(

@@ -76,7 +76,6 @@ fn wrong_filters_are_told() {
         ["-t", "a/#/b"].as_slice(),
         &["-t", "$share/g"],
         &["-t", "$share/g/t", "-nl"],
-        &["-t", "a", "-si", "268435456"],
     ] {
         assert!(matches!(requests(line), Err(Failure::Usage(_))), "{line:?}");
     }

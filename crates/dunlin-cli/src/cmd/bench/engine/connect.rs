@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dunlin_client::{
-    ClientOptions, ConnectError as OpenError, Endpoint, SubscribeRequest, Transport,
+    Address, ClientOptions, ConnectError as OpenError, Endpoint, SubscribeRequest, Transport,
 };
 use dunlin_codec::{
     DecodeError, Disconnect, EncodeError, Limits, Packet, PacketIdentifier, ProtocolVersion,
@@ -78,17 +78,20 @@ pub(crate) fn resolve(endpoint: Endpoint) -> io::Result<Endpoint> {
         .enable_all()
         .build()?;
     let addresses = runtime.block_on(address.resolve());
-    let addresses: Vec<SocketAddr> =
-        addresses.map_err(|error| io::Error::other(format!("{address}: {error}")))?;
+    let addresses: Vec<SocketAddr> = addresses.map_err(|error| unreachable(address, &error))?;
     let chosen = match (addresses.as_slice(), &endpoint) {
         (&[only], _) => only,
         // Nothing connects to UDP.
         (&[first, ..], Endpoint::Quic(..)) => first,
         (several, _) => std::net::TcpStream::connect(several)
             .and_then(|stream| stream.peer_addr())
-            .map_err(|error| io::Error::other(format!("{address}: {error}")))?,
+            .map_err(|error| unreachable(address, &error))?,
     };
     Ok(endpoint.at(chosen))
+}
+
+fn unreachable(address: &Address, error: &io::Error) -> io::Error {
+    io::Error::other(format!("cannot connect to {address}: {error}"))
 }
 
 /// A socket that can be written to without waiting. Other transports than TCP and Unix sockets are

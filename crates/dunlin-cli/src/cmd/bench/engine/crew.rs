@@ -352,6 +352,7 @@ impl Lead {
             let is_over = left.is_zero()
                 || self.is_interrupted()
                 || self.shared.gone.load(Ordering::Relaxed) >= self.clients
+                || self.shared.is_hopeless.load(Ordering::Relaxed)
                 || self.shared.is_delivered()
                 || self.shared.is_budget_spent() && self.shared.totals().pending == 0;
             let next = u32::try_from(samples.len()).unwrap_or(u32::MAX);

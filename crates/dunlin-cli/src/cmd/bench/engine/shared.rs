@@ -1,6 +1,6 @@
 //! What the workers and the one who watches them share.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -99,6 +99,8 @@ pub(crate) struct Shared {
     pub(crate) gone: AtomicU64,
     /// Connections that ended before the run did.
     pub(crate) closed: AtomicU64,
+    /// A client could not be brought up before any other was.
+    pub(crate) is_hopeless: AtomicBool,
     /// Messages that may still be published, if there is a limit.
     budget: Option<AtomicU64>,
     /// Deliveries that end the run.
@@ -121,6 +123,7 @@ impl Shared {
             failed: AtomicU64::new(0),
             gone: AtomicU64::new(0),
             closed: AtomicU64::new(0),
+            is_hopeless: AtomicBool::new(false),
             budget: plan.limit.map(AtomicU64::new),
             deliveries: plan.deliveries,
             finished: Notify::new(),

@@ -25,6 +25,7 @@ use super::plan::{LinkPlan, Pacing, Plan, WorkerPlan};
 use super::shared::{Phase, Shared};
 use super::state::{Farewell, Home, State};
 use super::tally::Account;
+use crate::failure::not_connected;
 
 /// Bytes that one read takes at most.
 const READ_BYTES: usize = 256 * 1024;
@@ -203,7 +204,10 @@ impl Worker {
                 }
                 Err(error) => {
                     failures += 1;
-                    self.shared.report(&error);
+                    self.shared.report(&self.told(&error));
+                    if self.shared.connected.load(Ordering::Relaxed) == 0 {
+                        self.shared.is_hopeless.store(true, Ordering::Relaxed);
+                    }
                 }
             }
             match self.plan.reconnect {
@@ -215,6 +219,16 @@ impl Worker {
             self.shared.failed.fetch_add(1, Ordering::Relaxed);
         }
         self.shared.gone.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is said of a client that could not be brought up.
+    fn told(&self, error: &ConnectError) -> String {
+        match error {
+            ConnectError::Open(error) => {
+                not_connected(&self.plan.client.endpoint, error).to_string()
+            }
+            other => other.to_string(),
+        }
     }
 
     async fn connect(&self, link: &LinkPlan) -> Result<Accepted, ConnectError> {
