@@ -26,6 +26,11 @@ pub fn schedule(seed: u64) -> Schedule {
     setup.settings.session.queues_memory_bytes_max = memory;
     setup.store.memory_bytes_max = memory;
     let mut mix = Mix::new(&mut random, &setup);
+    let members = setup.clients.len();
+    let is_about_members = is_one_group(&setup) && Random::of(seed, 5).percent(60);
+    if is_about_members {
+        mix.let_members_leave();
+    }
     let mut at_ms = FIRST_STEP_MS;
     let count = random.between(10, 70);
     let steps = (0..usize::try_from(count).unwrap_or(10))
@@ -33,7 +38,14 @@ pub fn schedule(seed: u64) -> Schedule {
             // Each draws from a sequence of its own: one more choice in one changes no other.
             let mut random = Random::of(seed, 1_000 + number as u64);
             at_ms += mix.gap_ms(&mut random);
-            let action = mix.action(&mut random, &setup);
+            let action = match number {
+                _ if !is_about_members || number >= 2 * members => mix.action(&mut random, &setup),
+                _ if number < members => Action::Connect(number, mix.connect(&mut random)),
+                _ => {
+                    let member = number - members;
+                    Action::Subscribe(member, mix.join(&mut random, &setup.clients[member]))
+                }
+            };
             Step {
                 number,
                 at_ms,
@@ -42,6 +54,13 @@ pub fn schedule(seed: u64) -> Schedule {
         })
         .collect();
     Schedule { seed, setup, steps }
+}
+
+/// Whether everyone is a member of the same shared subscription now and then.
+fn is_one_group(setup: &Setup) -> bool {
+    let first = setup.clients.first().and_then(|it| it.shared.as_ref());
+    let mut clients = setup.clients.iter();
+    first.is_some() && clients.all(|client| client.shared.as_ref() == first)
 }
 
 fn setup(random: &mut Random) -> Setup {
@@ -168,6 +187,8 @@ struct Mix {
     small_window_percent: u64,
     keep_alive_percent: u64,
     half_open_percent: u64,
+    /// How often a session ends with DISCONNECT, beside the usual.
+    ends_percent: u64,
 }
 
 const TOPICS: [&str; 5] = ["t/0", "t/1", "t/2", "s/0", "s/1"];
@@ -214,6 +235,7 @@ impl Mix {
             small_window_percent: percent(),
             keep_alive_percent: percent(),
             half_open_percent: percent(),
+            ends_percent: 0,
             qos: [
                 random.between(0, 2),
                 random.between(0, 5),
@@ -227,6 +249,15 @@ impl Mix {
                 random.between(0, 1),
             ],
         }
+    }
+
+    /// Members of shared subscriptions acknowledge late, and leave with messages in flight and queued.
+    const fn let_members_leave(&mut self) {
+        self.actions = [4, 16, 4, 2, 6, 2, 1, 8, 0, 0, 1, 0];
+        self.qos = [0, 4, 1];
+        self.retain_percent = 0;
+        self.expiry_percent = 0;
+        self.ends_percent = 60;
     }
 
     fn gap_ms(&mut self, random: &mut Random) -> u64 {
@@ -251,7 +282,10 @@ impl Mix {
                 client,
                 DisconnectPlan {
                     with_will: random.percent(30),
-                    expiry: random.one_of(&[None, None, Some(0), Some(2), Some(30)]),
+                    expiry: match random.one_of(&[None, None, Some(0), Some(2), Some(30)]) {
+                        _ if random.percent(self.ends_percent) => Some(0),
+                        expiry => expiry,
+                    },
                 },
             ),
             5 => Action::Cut(client, self.cut(random)),
@@ -337,6 +371,17 @@ impl Mix {
                 .one_of(&["t/0", "t/1", "t/+", "t/#", "#", "+/0", "s/#", "s/0"])
                 .to_owned(),
         }
+    }
+
+    /// Becomes a member of its shared subscription.
+    fn join(&self, random: &mut Random, client: &ClientSetup) -> SubscribePlan {
+        let mut plan = self.subscribe(random, client);
+        plan.requests.truncate(1);
+        if let (Some(request), Some(shared)) = (plan.requests.first_mut(), &client.shared) {
+            request.filter.clone_from(shared);
+            request.no_local = false;
+        }
+        plan
     }
 
     fn subscribe(&self, random: &mut Random, client: &ClientSetup) -> SubscribePlan {

@@ -10,6 +10,7 @@ use std::io::IoSlice;
 use dunlin_codec::{Limits, Packet, PacketIdentifier, ProtocolVersion, Publish, QoS, decode};
 use dunlin_core::output::Output;
 
+use crate::schedule::ClientSetup;
 use crate::trace::{Link, MessageId};
 
 macro_rules! plants {
@@ -47,6 +48,9 @@ plants! {
     ForgetWillDelay "forget-will-delay";
     /// What is sent again comes in another order.
     LoseOrderOnResend "lose-order-on-resend";
+    /// What a member of a shared subscription was sent and did not acknowledge goes to no other member
+    /// when its session ends.
+    LeakSharedMessage "leak-shared-message";
     /// The time that a message waited is not taken off its Message Expiry Interval.
     ExpiryFromTheWrongTime "expiry-from-the-wrong-time";
     /// CONNACK always says that there is no session.
@@ -63,12 +67,17 @@ pub(crate) struct Saboteur {
     plant: Plant,
     links: BTreeMap<Link, Known>,
     expiries: BTreeMap<MessageId, Option<u32>>,
+    /// The shared subscription that each client is a member of, by its identifier.
+    shared: BTreeMap<String, String>,
+    /// The member that was given each message of a shared subscription first.
+    members: BTreeMap<(MessageId, String), String>,
 }
 
 /// What it knows of a connection.
 #[derive(Debug)]
 struct Known {
     version: ProtocolVersion,
+    client_id: String,
     /// Packet identifiers that the broker has in flight to the client.
     in_flight: Vec<u16>,
     /// Packet identifiers of the client that the broker is given in disguise.
@@ -79,11 +88,17 @@ struct Known {
 const DISGUISE: u16 = 0x4000;
 
 impl Saboteur {
-    pub(crate) const fn new(plant: Plant) -> Self {
+    pub(crate) fn new(plant: Plant, clients: &[ClientSetup]) -> Self {
+        let shared = clients.iter().filter_map(|client| {
+            let group = client.shared.clone()?;
+            Some((client.id.clone(), group))
+        });
         Self {
             plant,
             links: BTreeMap::new(),
             expiries: BTreeMap::new(),
+            shared: shared.collect(),
+            members: BTreeMap::new(),
         }
     }
 
@@ -95,6 +110,7 @@ impl Saboteur {
     fn known(&mut self, link: Link) -> &mut Known {
         self.links.entry(link).or_insert_with(|| Known {
             version: ProtocolVersion::V5,
+            client_id: String::new(),
             in_flight: Vec::new(),
             disguised: BTreeSet::new(),
         })
@@ -109,7 +125,9 @@ impl Saboteur {
         let plant = self.plant;
         match &mut packet {
             Packet::Connect(connect) => {
-                self.known(link).version = connect.version;
+                let known = self.known(link);
+                known.version = connect.version;
+                connect.client_id.clone_into(&mut known.client_id);
                 let properties = &mut connect.properties;
                 match plant {
                     Plant::ExceedReceiveMaximum => properties.receive_maximum = None,
@@ -172,6 +190,10 @@ impl Saboteur {
         let mut rest = bytes.as_slice();
         while let Ok(Some((mut packet, length))) = decode(rest, version, &Limits::default()) {
             let is_repeat = matches!(&packet, Packet::Publish(publish) if publish.dup);
+            if self.leaks(link, &packet) {
+                rest = &rest[length..];
+                continue;
+            }
             self.change(link, &mut packet);
             let made = encoded(&packet, version).unwrap_or_else(|| rest[..length].to_vec());
             packets.push((is_repeat, made));
@@ -188,6 +210,27 @@ impl Saboteur {
             }
         }
         packets.into_iter().flat_map(|(_, bytes)| bytes).collect()
+    }
+
+    /// Whether a message of a shared subscription goes to another member than the first.
+    fn leaks(&mut self, link: Link, packet: &Packet<'_>) -> bool {
+        let Packet::Publish(publish) = packet else {
+            return false;
+        };
+        let client_id = self.known(link).client_id.clone();
+        // Members of shared subscriptions have no other subscription to these topics.
+        let is_shared = publish.topic.as_str().starts_with("s/")
+            && publish.properties.topic_alias.is_none()
+            && self.plant == Plant::LeakSharedMessage;
+        let (true, Some(group), Some(message)) = (
+            is_shared,
+            self.shared.get(&client_id),
+            MessageId::of(publish.payload),
+        ) else {
+            return false;
+        };
+        let member = self.members.entry((message, group.clone()));
+        *member.or_insert_with(|| client_id.clone()) != client_id
     }
 
     /// The same Will Message once more.

@@ -152,19 +152,35 @@ impl Broker {
     /// planned, or, for one that subscribed meanwhile, from now on.
     fn keeps_late(&self, late: &Late<'_>, target: &Target<SessionRef>) -> bool {
         let session = &target.subscriber;
-        if let Some(is_kept) = late.plan.keeps_target(session) {
-            return is_kept;
-        }
         let message = &late.plan.message;
-        let Some(grant) = target.delivered_from(message.publisher().0) else {
+        let publisher = message.publisher().0;
+        let planned = late.plan.kept_target(session);
+        let Some(grant) = target.delivered_from(publisher) else {
+            if planned.is_some() {
+                self.note_done(session.number(), message.sequence());
+            }
             return false;
         };
+        if planned.is_some_and(|planned| planned.delivered_from(publisher) == Some(grant)) {
+            return true;
+        }
         let delivery = delivery(Arc::clone(message), grant);
         let settings = &self.settings().session.queue;
+        let given = given(session.number(), &delivery);
+        if planned.is_some() {
+            // In one piece, lest it be lost.
+            let done = Record::Done {
+                session: session.number(),
+                sequence: message.sequence(),
+            };
+            let again = Record::Publish(message_record(message, false, &[]));
+            self.note(&[done, again, given]);
+            return true;
+        }
         let is_kept = session.keeps(delivery.qos, settings);
         if is_kept {
             self.note_late(late);
-            self.note(&[given(session.number(), &delivery)]);
+            self.note(&[given]);
         }
         is_kept
     }

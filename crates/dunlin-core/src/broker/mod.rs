@@ -34,8 +34,8 @@ use crate::time::Time;
 use ends::Ends;
 pub(crate) use keep::given;
 pub(crate) use lifecycle::{Attaching, Ending, NotAttached, OwedWill};
-pub(crate) use rewrite::Outstanding;
 use rewrite::Outstandings;
+pub(crate) use rewrite::{Outstanding, message_record};
 
 /// The broker: the only thing that workers share.
 ///

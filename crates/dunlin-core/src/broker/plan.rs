@@ -225,11 +225,12 @@ impl PublishPlan {
         self.retains || !self.keepers.is_empty()
     }
 
-    /// Whether the store keeps it for a session; `None` if the session is not on the route.
-    pub(super) fn keeps_target(&self, session: &SessionRef) -> Option<bool> {
-        let mut targets = self.route.targets.iter();
-        let place = targets.position(|target| target.subscriber.number() == session.number())?;
-        Some(self.keepers.targets.get(place).is_some_and(|&kept| kept))
+    /// How a session gets it that the store keeps it for.
+    pub(super) fn kept_target(&self, session: &SessionRef) -> Option<&Target<SessionRef>> {
+        let mut targets = self.route.targets.iter().zip(&self.keepers.targets);
+        targets.find_map(|(target, &is_kept)| {
+            (is_kept && target.subscriber.number() == session.number()).then_some(target)
+        })
     }
 
     /// Whether the store keeps it for a shared subscription.

@@ -318,7 +318,7 @@ fn of_group(session: SessionNumber, delivery: &Delivery) -> Receiver<'_> {
     }
 }
 
-pub(super) fn message_record<'a>(
+pub(crate) fn message_record<'a>(
     message: &'a Arc<Message>,
     retains: bool,
     receivers: &'a [Receiver<'a>],

@@ -619,6 +619,12 @@ impl Kept {
         }
     }
 
+    /// Whether it has messages of shared subscriptions.
+    fn has_shared(&self) -> bool {
+        let sent = self.in_flight.values().filter_map(|it| it.entry.as_ref());
+        self.queue.values().chain(sent).any(|it| it.group.is_some())
+    }
+
     /// Removes a message that the session needs no more; false if it has none.
     fn done(&mut self, sequence: u64) -> bool {
         if self.queue.remove(&sequence).is_some() {

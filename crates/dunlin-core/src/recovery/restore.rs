@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dunlin_codec::{QoS, TopicFilter};
 
-use super::{Entry, Kept, KeptWill, Messages, Recovery};
-use crate::broker::{Broker, OwedWill};
+use super::{Entry, Kept, KeptSubscription, KeptWill, Messages, Recovery};
+use crate::broker::{Broker, OwedWill, message_record};
 use crate::id::{ClientIdentifier, SessionNumber};
 use crate::router::{Grant, Identifiers};
 use crate::session::delivery::Delivery;
@@ -15,7 +15,7 @@ use crate::session::retained_cursor::RetainedCursor;
 use crate::session::subscriptions::Subscription;
 use crate::session::will::Will;
 use crate::session::{Session, SessionRef, SessionState};
-use crate::storage::{Record, WillRecord};
+use crate::storage::{Receiver, Record, WillRecord};
 use crate::time::Time;
 use crate::worker::Occasion;
 
@@ -51,20 +51,24 @@ impl Broker {
         };
         self.restore_retained(context.now, &mut recovery);
         recovered.retained = self.retained_count();
+        let mut unfinished = Vec::new();
         // Of two sessions of one client the later one counts.
         while let Some((number, mut kept)) = recovery.sessions.pop_last() {
             if is_over(&kept) {
                 for (sequence, entry) in kept.take_movable() {
+                    self.note_moved(number, sequence, &entry, &recovery.messages);
                     recovery.wait(sequence, entry, 0);
                 }
             }
-            self.restore_session(
-                context.now,
-                number,
-                kept,
-                &recovery.messages,
-                &mut recovered,
-            );
+            let messages = &recovery.messages;
+            let left = self.restore_session(context.now, number, kept, messages, &mut recovered);
+            unfinished.extend(left);
+        }
+        for (session, kept) in unfinished {
+            let mut state = session.lock();
+            self.restore_messages(&session, &mut state, &kept, &recovery.messages);
+            recovered.messages += state.queue.len() + state.in_flight.len();
+            session.publish_load(&state);
         }
         for ((session, _), will) in std::mem::take(&mut recovery.wills) {
             let owed = OwedWill {
@@ -89,6 +93,26 @@ impl Broker {
         recovered
     }
 
+    /// Notes that a session which is over has a message of a shared subscription no more, and that it
+    /// waits for that subscription: in one piece, lest it be lost or come twice after another stop.
+    fn note_moved(&self, session: u64, sequence: u64, entry: &Entry, messages: &Messages) {
+        let message = messages.get(sequence).and_then(|it| self.with_payload(it));
+        let receiver = Receiver {
+            session: SessionNumber::NONE,
+            qos: entry.qos,
+            retain: entry.retain,
+            identifiers: &entry.identifiers,
+            group: entry.group.as_deref(),
+        };
+        let session = SessionNumber::from_u64(session);
+        let done = Record::Done { session, sequence };
+        let waits = message.as_ref().map(|message| {
+            let receivers = std::slice::from_ref(&receiver);
+            Record::Publish(message_record(message, false, receivers))
+        });
+        self.note(&[waits.as_slice(), &[done]].concat());
+    }
+
     fn restore_retained(&self, now: Time, recovery: &mut Recovery) {
         let retained = std::mem::take(&mut recovery.retained);
         let mut sequences: Vec<_> = retained
@@ -107,20 +131,23 @@ impl Broker {
         }
     }
 
+    /// Makes a session again; gives it back if it has messages of shared subscriptions, since these are
+    /// there only when the sessions of all members are.
     fn restore_session(
         &self,
         now: Time,
         number: u64,
-        kept: Kept,
+        mut kept: Kept,
         messages: &Messages,
         recovered: &mut Recovered,
-    ) {
+    ) -> Option<(SessionRef, Kept)> {
         let number = SessionNumber::from_u64(number);
         let client_id = ClientIdentifier::from(&*kept.client_id);
         let session = Session::new(number, client_id);
         let is_in = self.sessions.insert(&session);
         if !matches!(is_in, Ok(None)) {
-            return self.note(&[Record::Ended { session: number }]);
+            self.note(&[Record::Ended { session: number }]);
+            return None;
         }
         let mut state = session.lock();
         state.is_recorded = true;
@@ -129,7 +156,8 @@ impl Broker {
         self.restore_head(now, &session, &mut state, &kept);
         recovered.sessions += 1;
         recovered.wills += usize::from(state.will.is_some() && state.will_due.is_some());
-        if !is_over {
+        let is_unfinished = !is_over && kept.has_shared();
+        if !is_over && !is_unfinished {
             self.restore_messages(&session, &mut state, &kept, messages);
             recovered.messages += state.queue.len() + state.in_flight.len();
         }
@@ -137,12 +165,14 @@ impl Broker {
         session.publish_load(&state);
         drop(state);
         if !is_over {
-            recovered.subscriptions += kept.subscriptions.len();
-            self.restore_subscriptions(&session, kept);
+            let subscriptions = std::mem::take(&mut kept.subscriptions);
+            recovered.subscriptions += subscriptions.len();
+            self.restore_subscriptions(&session, subscriptions);
         }
         if let Some(at) = due {
             self.set_timer(at, &session);
         }
+        is_unfinished.then_some((session, kept))
     }
 
     fn restore_head(&self, now: Time, session: &SessionRef, state: &mut SessionState, kept: &Kept) {
@@ -228,8 +258,12 @@ impl Broker {
         })
     }
 
-    fn restore_subscriptions(&self, session: &SessionRef, kept: Kept) {
-        for (text, kept) in kept.subscriptions {
+    fn restore_subscriptions(
+        &self,
+        session: &SessionRef,
+        subscriptions: Vec<(Box<str>, KeptSubscription)>,
+    ) {
+        for (text, kept) in subscriptions {
             let Ok(filter) = TopicFilter::parse(&text) else {
                 continue;
             };

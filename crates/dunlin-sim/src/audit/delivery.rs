@@ -43,9 +43,13 @@ pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut 
                 format!("{:?} came {count} times, not {most}", copy.message),
             );
         } else if *count == 1 {
-            // What was published before there was a subscription can come when it is published again.
+            // What had expired, or was published before there was a subscription, can come when it is
+            // published again.
+            let life = &model.messages[copy.message.0];
+            let may_have_expired =
+                model.trace.messages[copy.message.0].plan.expiry.is_some() && life.taken.len() > 1;
             let mut early = live(model, copy.session, copy.message, (begins, begins));
-            if early.any(|subscription| subscription.from < begins) {
+            if !may_have_expired && early.any(|subscription| subscription.from < begins) {
                 order.check(model, copy, findings);
             }
         }
@@ -213,7 +217,9 @@ fn copies_max(model: &Model<'_>, copy: &Delivered<'_>, begins: Place) -> usize {
     };
     let subscriptions = model.sessions[session].subscriptions.iter();
     let starts = subscriptions.filter(is_start).count();
-    let most = if times == 1 { starts } else { times + starts };
+    // A stop makes the broker forget as which it came.
+    let may_be_both = times > 1 || model.stops_between(begins, copy.place);
+    let most = if may_be_both { times + starts } else { starts };
     // Or another member of a shared subscription leaves it.
     let is_left = live(model, session, message, window).any(Subscription::is_shared);
     most.max(times * usize::from(is_left))

@@ -89,7 +89,7 @@ fn entitled(
         let covers =
             subscription.from < begins && subscription.until.is_none_or(|until| until > accepted);
         covers
-            && !subscription.is_vague
+            && !subscription.is_vague()
             && !subscription.is_shared()
             && subscription.request.qos > QoS::AtMostOnce
             && subscription.matches(&plan.topic)
@@ -102,7 +102,8 @@ fn may_drop(model: &Model<'_>, session: &Session, message: MessageId) -> bool {
     let Message { plan, .. } = &model.trace.messages[message.0];
     let is_left = |subscription: &Subscription| {
         subscription.matches(&plan.topic)
-            && (subscription.is_vague || subscription.until.is_some() && !subscription.is_replaced)
+            && (subscription.is_vague()
+                || subscription.until.is_some() && !subscription.is_replaced)
     };
     let queue = &model.schedule.setup.settings.session.queue;
     !session.is_served()

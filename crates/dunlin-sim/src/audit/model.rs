@@ -126,21 +126,37 @@ pub(super) struct Subscription {
     pub(super) since: Place,
     /// Whether another with the same filter took its place.
     pub(super) is_replaced: bool,
-    /// Whether its retained messages are sent.
+    /// Whether its retained messages are sent, for all that one knows.
     pub(super) sends_retained: bool,
+    /// Whether they are sent for certain.
+    pub(super) must_send_retained: bool,
     /// The SUBSCRIBE and what ended it: connection and Packet Identifier.
     began_by: (Link, u16),
     ended_by: Option<(Link, u16)>,
     /// Whether their acknowledgements came.
     is_granted: bool,
     is_end_known: bool,
+    /// Whether the SUBSCRIBE, and what ended it, came while the disk took nothing: it is done only if
+    /// that was acknowledged.
+    is_doubtful: bool,
+    is_end_doubtful: bool,
     /// Whether nobody knows if it is there: the node stopped before it was acknowledged.
-    pub(super) is_vague: bool,
+    is_vague: bool,
 }
 
 impl Subscription {
     pub(super) fn is_shared(&self) -> bool {
         self.request.filter.starts_with('$')
+    }
+
+    /// Whether nobody knows if it is there.
+    pub(super) const fn is_vague(&self) -> bool {
+        self.is_vague || self.is_doubtful && !self.is_granted
+    }
+
+    /// Whether it may be there all the same after what ended it.
+    const fn may_have_stayed(&self) -> bool {
+        self.is_end_doubtful && !self.is_end_known && self.ended_by.is_some()
     }
 
     /// The node stops: what was done since a place and not acknowledged may be undone.
@@ -284,6 +300,12 @@ impl<'a> Model<'a> {
             model.place = place;
             model.expire();
             model.step();
+        }
+        let sessions = model.sessions.iter_mut();
+        for subscription in sessions.flat_map(|session| &mut session.subscriptions) {
+            if subscription.may_have_stayed() {
+                subscription.revive();
+            }
         }
         model
     }
@@ -440,20 +462,26 @@ impl<'a> Model<'a> {
                 requests,
             } => {
                 if let Some(session) = self.session_of(link) {
-                    let by = (link, *packet_id);
+                    let cause = Cause {
+                        place,
+                        by: (link, *packet_id),
+                        is_doubtful: self.may_be_unwritten(place),
+                    };
                     for request in requests {
                         let session = &mut self.sessions[session];
-                        subscribe(session, request, *identifier, place, by);
+                        subscribe(session, request, *identifier, cause);
                     }
                 }
             }
             Said::Unsubscribe { packet_id, filter } => {
                 if let Some(session) = self.session_of(link) {
+                    let is_doubtful = self.may_be_unwritten(place);
                     let subscriptions = &mut self.sessions[session].subscriptions;
                     for present in subscriptions {
                         if present.until.is_none() && present.request.filter == *filter {
                             present.until = Some(place);
                             present.ended_by = Some((link, *packet_id));
+                            present.is_end_doubtful = is_doubtful;
                         }
                     }
                 }
@@ -514,10 +542,12 @@ impl<'a> Model<'a> {
             if let Some(session) = found {
                 let state = &mut self.sessions[session];
                 state.is_mixed |= !state.is_confirmed;
-                if told == Some(true) {
-                    state.doubted = None;
-                }
             }
+        }
+        if let Some(session) = found
+            && self.told_present(link) == Some(true)
+        {
+            self.sessions[session].doubted = None;
         }
         let is_over = |session: Number| {
             // One that ends with its connection is not resumed while the broker has that still.
@@ -594,18 +624,11 @@ impl<'a> Model<'a> {
     /// Ends a session that the broker says it does not have: for all that one knows it went when the
     /// node stopped.
     fn end_doubted(&mut self, session: Number) {
-        let place = self.place;
         self.end_session(session);
+        // Its subscriptions may have been there up to now: another member of a shared one may get what
+        // it was given.
         let state = &mut self.sessions[session];
-        let Some(doubted) = state.doubted else {
-            return;
-        };
-        state.ended = Some(doubted);
-        for subscription in &mut state.subscriptions {
-            if subscription.until == Some(place) {
-                subscription.until = Some(doubted.max(subscription.from));
-            }
-        }
+        state.ended = state.doubted.or(state.ended);
     }
 
     /// What CONNACK says of Session Present; `None` if it never came, or refused the connection.
@@ -930,41 +953,53 @@ impl<'a> Model<'a> {
     }
 }
 
-fn subscribe(
-    session: &mut Session,
-    request: &Request,
-    identifier: Option<u32>,
+/// A SUBSCRIBE that the broker took.
+#[derive(Clone, Copy)]
+struct Cause {
     place: Place,
     by: (Link, u16),
-) {
-    let mut since = place;
-    let mut existed = false;
+    /// Whether the disk took nothing then.
+    is_doubtful: bool,
+}
+
+fn subscribe(session: &mut Session, request: &Request, identifier: Option<u32>, cause: Cause) {
+    let mut since = cause.place;
+    let (mut existed, mut may_have_existed) = (false, false);
     for present in &mut session.subscriptions {
-        if present.until.is_none() && present.request.filter == request.filter {
-            present.until = Some(place);
+        if present.request.filter != request.filter {
+            continue;
+        }
+        may_have_existed |= present.until.is_none() || present.may_have_stayed();
+        if present.until.is_none() {
+            present.until = Some(cause.place);
             present.is_replaced = true;
-            present.ended_by = Some(by);
+            present.ended_by = Some(cause.by);
+            present.is_end_doubtful = cause.is_doubtful;
             since = present.since;
-            existed |= !present.is_vague;
+            existed |= !present.is_vague();
         }
     }
-    let wants = match request.retain_handling {
+    let wants = |existed: bool| match request.retain_handling {
         RetainHandling::Send => true,
         RetainHandling::SendIfNew => !existed,
         RetainHandling::DoNotSend => false,
     };
+    let is_shared = request.filter.starts_with('$');
     session.subscriptions.push(Subscription {
         request: request.clone(),
         identifier,
-        from: place,
+        from: cause.place,
         until: None,
         since,
         is_replaced: false,
-        sends_retained: wants && !request.filter.starts_with('$'),
-        began_by: by,
+        sends_retained: wants(existed) && !is_shared,
+        must_send_retained: wants(may_have_existed) && !is_shared,
+        began_by: cause.by,
         ended_by: None,
         is_granted: false,
         is_end_known: false,
+        is_doubtful: cause.is_doubtful,
+        is_end_doubtful: false,
         is_vague: false,
     });
 }

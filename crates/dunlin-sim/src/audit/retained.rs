@@ -115,8 +115,8 @@ pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut 
     topics.dedup();
     for (number, session) in model.sessions.iter().enumerate() {
         for subscription in &session.subscriptions {
-            if !subscription.sends_retained
-                || subscription.is_vague
+            if !subscription.must_send_retained
+                || subscription.is_vague()
                 || subscription.until.is_some()
                 || session.is_mixed
                 || !session.is_served()

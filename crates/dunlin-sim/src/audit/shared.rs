@@ -130,7 +130,7 @@ fn check_at_least_one(
     let is_steady = |(number, member): (Number, &Subscription)| {
         member.from < begins
             && member.until.is_none()
-            && !member.is_vague
+            && !member.is_vague()
             && model.sessions[number].is_served()
     };
     let granted = all()

@@ -17,7 +17,8 @@ pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut 
         + TICK_MS
         + 50 * setup.worker_lag_max_ms
         + 5 * setup.sync_ms.1
-        + 30 * setup.latency_ms.1;
+        + 30 * setup.latency_ms.1
+        + turns(model) * (5 * setup.sync_ms.1 + 10 * setup.latency_ms.1);
     for line in &model.lines {
         let Some(will) = line.will else {
             continue;
@@ -78,6 +79,13 @@ pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut 
             }
         }
     }
+}
+
+/// How many other wills the witness may have to acknowledge first, since no more are in flight.
+fn turns(model: &Model<'_>) -> u64 {
+    let wills = model.lines.iter().filter(|line| line.will.is_some());
+    let at_once = model.schedule.setup.settings.session.in_flight_max;
+    (wills.count() / usize::from(at_once)) as u64
 }
 
 /// Whether the node was stopped while a will was due.

@@ -101,7 +101,7 @@ impl Node {
             clock: Clock { zero_ms: EPOCH_MS },
             safe: 0,
             random,
-            saboteur: plant.map(Saboteur::new),
+            saboteur: plant.map(|plant| Saboteur::new(plant, &setup.clients)),
             lies,
             setup: setup.clone(),
         }
