@@ -84,11 +84,13 @@ fn live<'m>(
         };
         // A member of a shared subscription gets what another left when its session ended.
         let mut members = model.sessions.iter().flat_map(|it| &it.subscriptions);
+        // Of some sessions nobody knows what they were members of.
+        let is_unknown = || model.sessions.iter().any(|session| session.is_mixed);
         let inherits = subscription.is_shared()
             && subscription.until.is_none_or(|until| until >= begins)
-            && members.any(|member| {
+            && (members.any(|member| {
                 member.request.filter == subscription.request.filter && is_there(member)
-            });
+            }) || is_unknown());
         subscription.matches(&topic)
             && (is_there(subscription) || inherits)
             && !(is_own && subscription.request.no_local)

@@ -102,7 +102,9 @@ fn check_at_most_one(
             let has_ended = ended.is_some_and(|ended| ended <= copy.place);
             let may_move = before.copy.qos < QoS::ExactlyOnce;
             // Which member was chosen is not written down at once.
-            let is_chosen_again = may_move && model.stops_between(before.place, copy.place);
+            let mut stops = model.stops.iter().map(|&stop| model.ms(stop));
+            let has_stopped = stops.any(|at| (before.left_ms..=copy.left_ms).contains(&at));
+            let is_chosen_again = may_move && has_stopped;
             if !is_chosen_again && (!has_ended || !may_move) {
                 findings.add(
                     copy.place,
