@@ -284,9 +284,17 @@ impl Broker {
             let retain = message.retain() && grant.retain_as_published;
             let identifiers = grant.identifier.into();
             let delivery = Delivery::new(Arc::clone(message), grant.qos, retain, &identifiers)
-                .for_group(Arc::clone(group))
-                .kept(is_kept);
-            if is_kept {
+                .for_group(Arc::clone(group));
+            // It may not have been meant for anyone whom the store keeps.
+            let is_kept_now = !is_kept
+                && delivery.qos > QoS::AtMostOnce
+                && member.is_kept()
+                && self.storage().is_durable();
+            let delivery = delivery.kept(is_kept || is_kept_now);
+            if is_kept_now {
+                let record = Record::Publish(message_record(message, false, &[]));
+                self.note(&[record, given(member.number(), &delivery)]);
+            } else if is_kept {
                 self.note_given(member.number(), &delivery);
             }
             match self.offer(worker, &member, delivery) {
