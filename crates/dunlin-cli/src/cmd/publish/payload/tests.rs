@@ -53,5 +53,5 @@ fn formats_are_read_from_every_source() {
     std::fs::write(&path, b"\x00\xff").unwrap();
     assert_eq!(Source::File(path).read(&PLAIN).unwrap(), b"\x00\xff");
     let missing = Source::File(directory.path().join("missing")).read(&PLAIN);
-    assert!(matches!(missing, Err(Failure::Failed(_))));
+    assert!(matches!(missing, Err(Failure::Usage(_))));
 }
