@@ -267,7 +267,7 @@ impl Broker {
         worker: &mut Worker,
         message: &Arc<Message>,
         group: &Arc<Group<SessionRef>>,
-        is_kept: bool,
+        mut is_kept: bool,
     ) {
         let sequence = message.sequence();
         let mut gone = None;
@@ -285,19 +285,15 @@ impl Broker {
             let identifiers = grant.identifier.into();
             let delivery = Delivery::new(Arc::clone(message), grant.qos, retain, &identifiers)
                 .for_group(Arc::clone(group));
-            // It may not have been meant for anyone whom the store keeps.
-            let is_kept_now = !is_kept
-                && delivery.qos > QoS::AtMostOnce
-                && member.is_kept()
-                && self.storage().is_durable();
-            let delivery = delivery.kept(is_kept || is_kept_now);
-            if is_kept_now {
+            if is_kept {
+                self.note_given(member.number(), &delivery);
+            } else if member.keeps(delivery.qos, &self.settings().session.queue) {
+                // It was meant for nobody whom the store keeps, and was not written.
                 let record = Record::Publish(message_record(message, false, &[]));
                 self.note(&[record, given(member.number(), &delivery)]);
-            } else if is_kept {
-                self.note_given(member.number(), &delivery);
+                is_kept = true;
             }
-            match self.offer(worker, &member, delivery) {
+            match self.offer(worker, &member, delivery.kept(is_kept)) {
                 Offered::Ended => gone = Some(member.number().0),
                 Offered::NotKept | Offered::Queued(_) => return,
             }

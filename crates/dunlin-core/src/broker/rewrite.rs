@@ -147,32 +147,18 @@ impl Broker {
                 rewrite.stage = Stage::Sessions(self.sessions.all());
             }
             Stage::Sessions(mut sessions) => {
-                for _ in 0..STEP_MAX {
-                    let Some(session) = sessions.last() else {
-                        break;
-                    };
-                    if !self.rewrite_session(rewrite, session)? {
-                        break;
-                    }
-                    sessions.pop();
-                    rewrite.written_for.clear();
-                }
+                rewrite.take_step(&mut sessions, |rewrite, session| {
+                    self.rewrite_session(rewrite, session)
+                })?;
                 rewrite.stage = match sessions.is_empty() {
                     true => Stage::Groups(self.all_groups()),
                     false => Stage::Sessions(sessions),
                 };
             }
             Stage::Groups(mut groups) => {
-                for _ in 0..STEP_MAX {
-                    let Some(group) = groups.last() else {
-                        break;
-                    };
-                    if !self.rewrite_group(rewrite, group)? {
-                        break;
-                    }
-                    groups.pop();
-                    rewrite.written_for.clear();
-                }
+                rewrite.take_step(&mut groups, |rewrite, group| {
+                    self.rewrite_group(rewrite, group)
+                })?;
                 rewrite.stage = match groups.is_empty() {
                     true => Stage::Retained(None),
                     false => Stage::Groups(groups),
@@ -284,6 +270,26 @@ impl Broker {
 }
 
 impl Rewrite {
+    /// Writes as many of these as one step may, and takes out what is written whole; `write` says
+    /// whether it was.
+    fn take_step<T>(
+        &mut self,
+        all: &mut Vec<T>,
+        mut write: impl FnMut(&mut Self, &T) -> Result<bool, StorageFault>,
+    ) -> Result<(), StorageFault> {
+        for _ in 0..STEP_MAX {
+            let Some(next) = all.last() else {
+                break;
+            };
+            if !write(self, next)? {
+                break;
+            }
+            all.pop();
+            self.written_for.clear();
+        }
+        Ok(())
+    }
+
     /// Whether a message has to be written, for the session or group under way if it `names` that.
     fn is_wanting(&self, message: &Message, names: bool) -> bool {
         let sequence = message.sequence();

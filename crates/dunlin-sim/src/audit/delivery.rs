@@ -7,8 +7,9 @@ use dunlin_codec::QoS;
 
 use super::Findings;
 use super::copies::Delivered;
-use super::model::{Model, Number, Place, Subscription, lower};
+use super::model::{Model, Number, Place, lower};
 use super::retained;
+use super::subscription::Subscription;
 use crate::trace::{Link, Message, MessageId};
 
 /// What the broker may add to a time by being slow, in ms.

@@ -7,8 +7,9 @@ use dunlin_codec::QoS;
 
 use super::Findings;
 use super::copies::Delivered;
-use super::model::{Model, Number, Place, Session, Subscription};
+use super::model::{Model, Number, Place, Session};
 use super::retained::has_limit;
+use super::subscription::Subscription;
 use crate::trace::{Message, MessageId};
 
 /// Bytes of a PUBLISH beside its payload, at most.

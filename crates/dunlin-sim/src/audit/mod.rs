@@ -7,6 +7,7 @@ mod loss;
 mod model;
 mod retained;
 mod shared;
+mod subscription;
 mod wills;
 
 use std::fmt;

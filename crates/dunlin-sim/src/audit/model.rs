@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_codec::{ProtocolVersion, QoS, RetainHandling};
+use dunlin_codec::{ProtocolVersion, QoS};
 
+use super::subscription::{Cause, Subscription, subscribe};
 use crate::node::TICK_MS;
-use crate::schedule::{ConnectPlan, Request, Schedule};
+use crate::schedule::{ConnectPlan, Schedule};
 use crate::trace::{Answer, Event, Heard, Link, MessageId, Said, Trace};
 
 /// A place in the trace.
@@ -113,95 +114,6 @@ impl Session {
         }
         Some(self.left_ms.saturating_add(self.expiry_ms?))
     }
-}
-
-/// A subscription, from SUBSCRIBE to UNSUBSCRIBE or the next SUBSCRIBE with its filter.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) request: Request,
-    pub(super) identifier: Option<u32>,
-    pub(super) from: Place,
-    pub(super) until: Option<Place>,
-    /// Since when the filter has been subscribed to without a break, if with other options.
-    pub(super) since: Place,
-    /// Whether another with the same filter took its place.
-    pub(super) is_replaced: bool,
-    /// Whether its retained messages are sent, for all that one knows.
-    pub(super) sends_retained: bool,
-    /// Whether they are sent for certain.
-    pub(super) must_send_retained: bool,
-    /// The SUBSCRIBE and what ended it: connection and Packet Identifier.
-    began_by: (Link, u16),
-    ended_by: Option<(Link, u16)>,
-    /// Whether their acknowledgements came.
-    is_granted: bool,
-    is_end_known: bool,
-    /// Whether the SUBSCRIBE, and what ended it, came while the disk took nothing: it is done only if
-    /// that was acknowledged.
-    is_doubtful: bool,
-    is_end_doubtful: bool,
-    /// Whether nobody knows if it is there: the node stopped before it was acknowledged.
-    is_vague: bool,
-}
-
-impl Subscription {
-    pub(super) fn is_shared(&self) -> bool {
-        self.request.filter.starts_with('$')
-    }
-
-    /// Whether nobody knows if it is there.
-    pub(super) const fn is_vague(&self) -> bool {
-        self.is_vague || self.is_doubtful && !self.is_granted
-    }
-
-    /// Whether it may be there all the same after what ended it.
-    const fn may_have_stayed(&self) -> bool {
-        self.is_end_doubtful && !self.is_end_known && self.ended_by.is_some()
-    }
-
-    /// The node stops: what was done since a place and not acknowledged may be undone.
-    fn settle(&mut self, safe: Place) {
-        self.is_vague |= self.from >= safe && !self.is_granted;
-        let is_end_safe = self.is_end_known || self.until.is_none_or(|until| until < safe);
-        if !is_end_safe && self.ended_by.is_some() {
-            self.revive();
-        }
-    }
-
-    /// What ended it may have been undone.
-    const fn revive(&mut self) {
-        self.is_vague = true;
-        self.until = None;
-        self.ended_by = None;
-    }
-
-    /// Whether it matches a topic; of a shared one, what is shared.
-    pub(super) fn matches(&self, topic: &str) -> bool {
-        matches(inner(&self.request.filter), topic)
-    }
-}
-
-/// What a shared subscription matches.
-fn inner(filter: &str) -> &str {
-    if let Some(rest) = filter.strip_prefix("$share/") {
-        return rest.split_once('/').map_or(rest, |(_, inner)| inner);
-    }
-    filter.strip_prefix("$queue/").unwrap_or(filter)
-}
-
-/// Whether a filter matches a topic, the simple way (section 4.7).
-fn matches(filter: &str, topic: &str) -> bool {
-    let mut levels = topic.split('/');
-    for wanted in filter.split('/') {
-        if wanted == "#" {
-            return true;
-        }
-        match levels.next() {
-            Some(level) if wanted == "+" || wanted == level => {}
-            _ => return false,
-        }
-    }
-    levels.next().is_none()
 }
 
 /// A connection.
@@ -468,8 +380,8 @@ impl<'a> Model<'a> {
                         is_doubtful: self.may_be_unwritten(place),
                     };
                     for request in requests {
-                        let session = &mut self.sessions[session];
-                        subscribe(session, request, *identifier, cause);
+                        let subscriptions = &mut self.sessions[session].subscriptions;
+                        subscribe(subscriptions, request, *identifier, cause);
                     }
                 }
             }
@@ -951,57 +863,6 @@ impl<'a> Model<'a> {
         let line = self.lines.iter().find(|line| line.will == Some(message));
         line?.ended
     }
-}
-
-/// A SUBSCRIBE that the broker took.
-#[derive(Clone, Copy)]
-struct Cause {
-    place: Place,
-    by: (Link, u16),
-    /// Whether the disk took nothing then.
-    is_doubtful: bool,
-}
-
-fn subscribe(session: &mut Session, request: &Request, identifier: Option<u32>, cause: Cause) {
-    let mut since = cause.place;
-    let (mut existed, mut may_have_existed) = (false, false);
-    for present in &mut session.subscriptions {
-        if present.request.filter != request.filter {
-            continue;
-        }
-        may_have_existed |= present.until.is_none() || present.may_have_stayed();
-        if present.until.is_none() {
-            present.until = Some(cause.place);
-            present.is_replaced = true;
-            present.ended_by = Some(cause.by);
-            present.is_end_doubtful = cause.is_doubtful;
-            since = present.since;
-            existed |= !present.is_vague();
-        }
-    }
-    let wants = |existed: bool| match request.retain_handling {
-        RetainHandling::Send => true,
-        RetainHandling::SendIfNew => !existed,
-        RetainHandling::DoNotSend => false,
-    };
-    let is_shared = request.filter.starts_with('$');
-    session.subscriptions.push(Subscription {
-        request: request.clone(),
-        identifier,
-        from: cause.place,
-        until: None,
-        since,
-        is_replaced: false,
-        sends_retained: wants(existed) && !is_shared,
-        must_send_retained: wants(may_have_existed) && !is_shared,
-        began_by: cause.by,
-        ended_by: None,
-        is_granted: false,
-        is_end_known: false,
-        is_doubtful: cause.is_doubtful,
-        is_end_doubtful: false,
-        is_vague: false,
-    });
 }
 
 /// The lower of two.

@@ -5,7 +5,8 @@ use dunlin_codec::QoS;
 use super::Findings;
 use super::copies::Delivered;
 use super::loss::is_too_large;
-use super::model::{Model, Number, Place, Subscription, lower};
+use super::model::{Model, Number, Place, lower};
+use super::subscription::Subscription;
 use crate::trace::MessageId;
 
 /// What can be retained for a topic.

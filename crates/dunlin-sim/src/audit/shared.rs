@@ -7,8 +7,9 @@ use dunlin_codec::QoS;
 use super::Findings;
 use super::copies::Delivered;
 use super::loss::{drops, is_too_large};
-use super::model::{Model, Number, Subscription, lower};
+use super::model::{Model, Number, lower};
 use super::retained::has_limit;
+use super::subscription::Subscription;
 use crate::trace::{Message, MessageId};
 
 pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut Findings) {

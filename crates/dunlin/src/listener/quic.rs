@@ -39,7 +39,7 @@ const WINDOW_BYTES: u32 = 256 * 1024;
 
 /// What waits in the one socket of all connections: a datagram that finds it full comes again only
 /// after a second. The operating system counts its own records as well, twice the size of a small
-/// datagram, and doubles this for them: so there is room for five thousand that come at once.
+/// datagram, and doubles this for them.
 const SOCKET_BYTES: usize = 8 << 20;
 
 /// Handshakes after which a client has to show that its address is its own.
