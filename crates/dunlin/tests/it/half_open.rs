@@ -41,7 +41,11 @@ fn start(scheme: &str, certificate: &SelfSigned) -> (Server, SocketAddr) {
 
 fn start_with(scheme: &str, certificate: &SelfSigned, more: &str) -> (Server, SocketAddr) {
     let listener = format!("[[listener]]\nbind = \"{scheme}://127.0.0.1:0\"\n{more}");
-    let config = Config::from_toml(&(certificate.section() + &listener)).unwrap();
+    let config = Config::from_toml(&format!(
+        "store.ephemeral = true\n{}{listener}",
+        certificate.section()
+    ))
+    .unwrap();
     let server = Server::start(&config).unwrap();
     let address = server.addresses().iter().find_map(Bind::socket_address);
     (server, address.unwrap())
