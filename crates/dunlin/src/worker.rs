@@ -274,28 +274,22 @@ impl Worker {
 
     /// The task that sends.
     async fn run_flush(self: Rc<Self>) {
-        loop {
-            std::future::poll_fn(|context| {
-                let mut waker = self.flush_waker.borrow_mut();
-                if waker
-                    .as_ref()
-                    .is_none_or(|waker| !waker.will_wake(context.waker()))
-                {
-                    *waker = Some(context.waker().clone());
-                }
-                drop(waker);
-                self.flush();
-                if self.to_flush.borrow().is_empty() {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(())
-                }
-            })
-            .await;
-            // Who has more to send goes on once it was looked for what came from others: a task that
-            // wakes itself is run many times before the runtime looks.
-            tokio::task::yield_now().await;
-        }
+        std::future::poll_fn(|context| {
+            let mut waker = self.flush_waker.borrow_mut();
+            if waker
+                .as_ref()
+                .is_none_or(|waker| !waker.will_wake(context.waker()))
+            {
+                *waker = Some(context.waker().clone());
+            }
+            drop(waker);
+            self.flush();
+            if !self.to_flush.borrow().is_empty() {
+                context.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        })
+        .await;
     }
 
     /// The task that looks at what is due.

@@ -89,7 +89,6 @@ const EDGES: [Edges; 9] = [
             "parking_lot",
             "quinn",
             "ring",
-            "rustix",
             "rustls",
             "rustls-native-certs",
             "serde",

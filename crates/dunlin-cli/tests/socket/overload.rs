@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dunlin_client::codec::{Packet, Publish, QoS, TopicName};
-use dunlin_client::script::{Peer, connect};
+use dunlin_client::codec::QoS;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -197,56 +196,4 @@ async fn overload_without_file_descriptors_those_who_are_connected_are_served() 
         others.swap_remove(0);
     }
     ping(&mut there).await;
-}
-
-/// Reads retained messages by the hundred thousand until all were there.
-async fn read_retained(broker: SocketAddr, count: usize, is_over: &AtomicBool) {
-    let mut reader = Peer::open(broker, &connect("reader", V5)).await.unwrap().0;
-    subscribe(&mut reader, "kept/#", QoS::AtMostOnce).await;
-    for _ in 0..count {
-        reader.receive().await.unwrap();
-    }
-    is_over.store(true, Ordering::Relaxed);
-}
-
-/// Whoever gets very much at once keeps nobody waiting for all of it.
-#[tokio::test]
-async fn overload_others_are_served_while_one_reads_very_many_retained_messages() {
-    const RETAINED: usize = 200_000;
-    /// Behind so many messages for the reader somebody else has a turn, at the very least.
-    const UNANSWERED_MAX: usize = 10_000;
-    let broker = Broker::start(&["--workers", "1"]);
-    let mut writer = open(&broker, "writer", V5).await;
-    let mut bytes = Vec::new();
-    for number in 0..RETAINED {
-        let topic = format!("kept/{number}");
-        let message = Packet::Publish(Publish {
-            retain: true,
-            topic: TopicName::parse(&topic).unwrap(),
-            payload: b"kept",
-            ..Publish::default()
-        });
-        message.encode(V5, &mut bytes).unwrap();
-    }
-    writer.send_bytes(&bytes).await.unwrap();
-    ping(&mut writer).await;
-    let is_over = Arc::new(AtomicBool::new(false));
-    let address = broker.socket_address();
-    let reader = std::thread::spawn({
-        let is_over = Arc::clone(&is_over);
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(read_retained(address, RETAINED, &is_over));
-        }
-    });
-    let mut answered = 0;
-    while !is_over.load(Ordering::Relaxed) {
-        ping(&mut writer).await;
-        answered += 1;
-    }
-    reader.join().unwrap();
-    assert!(answered > RETAINED / UNANSWERED_MAX, "{answered}");
 }

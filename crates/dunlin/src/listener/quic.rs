@@ -13,7 +13,7 @@ use quinn::{
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::handshake::Handshakes;
 use super::state::ListenerState;
@@ -38,9 +38,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const WINDOW_BYTES: u32 = 256 * 1024;
 
 /// What waits in the one socket of all connections: a datagram that finds it full comes again only
-/// after a second. The operating system counts its own records as well, twice the size of a small
-/// datagram, and doubles this for them.
-const SOCKET_BYTES: usize = 8 << 20;
+/// after a second.
+const SOCKET_BYTES: usize = 4 << 20;
 
 /// Handshakes after which a client has to show that its address is its own.
 const UNVALIDATED_MAX: usize = 64;
@@ -59,31 +58,14 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
         // [::] is every address, of both versions, whatever the machine's default is.
         socket.set_only_v6(false)?;
     }
-    enlarge(&socket, address);
+    // Wishes, which the operating system may cut short.
+    let _ = socket.set_recv_buffer_size(SOCKET_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BYTES);
     socket.bind(&address.into())?;
     socket.set_nonblocking(true)?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;
     Ok((socket, address))
-}
-
-/// Asks for room in the socket, of which the operating system may give less.
-fn enlarge(socket: &Socket, address: SocketAddr) {
-    let _ = socket.set_send_buffer_size(SOCKET_BYTES);
-    let _ = socket.set_recv_buffer_size(SOCKET_BYTES);
-    let given = || socket.recv_buffer_size().unwrap_or(SOCKET_BYTES);
-    #[cfg(target_os = "linux")]
-    if given() < SOCKET_BYTES {
-        // Beyond its limit, if the broker has the right to.
-        let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, SOCKET_BYTES);
-    }
-    let given = given();
-    if given < SOCKET_BYTES {
-        info!(
-            "quic://{address}: the operating system lets {given} bytes wait in the socket: where very many \
-             connections come at once, allow {SOCKET_BYTES} (sysctl net.core.rmem_max)"
-        );
-    }
 }
 
 /// What a connection is accepted with.
