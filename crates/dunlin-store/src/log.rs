@@ -302,6 +302,12 @@ impl Log {
                 key: self.key,
             };
             current.file.write_at(0, &header.encode()).map_err(failed)?;
+            if !header.is_continuation {
+                // It alone says that what a stop tore before it was known: frames behind a header that
+                // another stop tears would call that lost.
+                let failed = |error| WriteError::failed("sync", current.name, error);
+                current.file.sync_data().map_err(failed)?;
+            }
             current.offset = HEADER_BYTES as u64;
         }
         current

@@ -37,6 +37,17 @@ fn a_power_cut_between_two_commits_loses_nothing_that_was_promised() {
     }
 }
 
+#[test]
+fn a_store_is_the_map_that_it_was_however_often_it_stops() {
+    for seed in 0..seeds() {
+        let mut workload = Workload::new(seed);
+        for stop in 0..8 {
+            workload.steps(Dice(seed + stop).below(60));
+            workload.restart();
+        }
+    }
+}
+
 /// Who starts acts on what it reads, even if the process before it did not live to sync it.
 #[test]
 fn what_a_start_read_is_there_after_a_power_cut() {
@@ -55,6 +66,36 @@ fn what_a_start_read_is_there_after_a_power_cut() {
             let third = open(&disk.after_power_cut(seed));
             assert_eq!(third.sequences, [1], "{payload_bytes} bytes, seed {seed}");
         }
+    }
+}
+
+/// What the first stop tore was known to the start between the two, whatever the second leaves of that.
+#[test]
+fn what_two_stops_tore_is_not_called_lost() {
+    for seed in 0..seeds() * 4 {
+        let disk = SimulatedDisk::new(seed);
+        let mut first = open(&disk);
+        append(&first.store, 1, 100, Durability::Fsync).unwrap();
+        first.stepper.commit();
+        for sequence in 2..5 {
+            append(&first.store, sequence, 100, Durability::Os).unwrap();
+            first.stepper.commit();
+        }
+
+        let disk = disk.after_power_cut(seed);
+        let mut second = open(&disk);
+        for sequence in 5..7 {
+            append(&second.store, sequence, 100, Durability::Os).unwrap();
+            second.stepper.commit();
+        }
+
+        let third = open(&disk.after_power_cut(!seed));
+        assert_eq!(third.sequences.first(), Some(&1), "seed {seed}");
+        assert!(
+            !third.report.is_damaged(),
+            "seed {seed}: {:?}",
+            third.report
+        );
     }
 }
 

@@ -35,7 +35,7 @@ struct Sent {
     bytes: usize,
 }
 
-/// A store, and what it was given.
+/// A store, and the map that it must be like: what it was given.
 pub(super) struct Workload {
     pub(super) disk: SimulatedDisk,
     pub(super) store: Store,
@@ -208,6 +208,36 @@ impl Workload {
         let done = Record::RewriteDone { number };
         self.pending
             .extend(self.store.append(&[done], Durability::Fsync));
+    }
+
+    /// Stops, in order or not, and goes on with what is there: from now on that is the truth.
+    pub(super) fn restart(&mut self) {
+        let seed = self.dice.below(u64::MAX);
+        let (left, is_power_cut) = match seed % 3 {
+            0 => {
+                self.commit();
+                self.stepper.close();
+                (self.disk.after_power_cut(seed), true)
+            }
+            1 => (self.disk.after_kill(), false),
+            _ => (self.disk.after_power_cut(seed), true),
+        };
+        self.check(&left.after_kill(), is_power_cut);
+        let mut order = Vec::new();
+        let opened = Store::open_stepwise(Arc::new(left.clone()), &settings(), &mut |record| {
+            order.extend(sequences(&record));
+        });
+        let found = fold(&order);
+        for (sequence, sent) in &mut self.sent {
+            if sent.place.is_some() {
+                sent.place = Some(0);
+                sent.done = (!found.contains_key(sequence)).then_some(0);
+            }
+        }
+        (self.store, self.stepper, _) = opened.unwrap();
+        self.disk = left;
+        self.pending.clear();
+        (self.synced, self.written) = (0, 0);
     }
 
     /// Checks what a store that is opened on what is left of the disk gives back.
