@@ -86,7 +86,10 @@ fn live<'m>(
         // A member of a shared subscription gets what another left when its session ended.
         let mut members = model.sessions.iter().flat_map(|it| &it.subscriptions);
         // Of some sessions nobody knows what they were members of.
-        let is_unknown = || model.sessions.iter().any(|session| session.is_mixed);
+        let is_unknown = || {
+            let mut sessions = model.sessions.iter();
+            sessions.any(|session| session.is_mixed || session.may_have_stayed)
+        };
         let inherits = subscription.is_shared()
             && subscription.until.is_none_or(|until| until >= begins)
             && (members.any(|member| {

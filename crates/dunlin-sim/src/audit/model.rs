@@ -83,6 +83,8 @@ pub(super) struct Session {
     pub(super) is_mixed: bool,
     /// Whether its client was connected when the node stopped.
     was_served: bool,
+    /// Whether a stop may have undone its end, of which no client had been told.
+    pub(super) may_have_stayed: bool,
     /// Whether a client was ever told of it.
     is_confirmed: bool,
     began: Place,
@@ -452,8 +454,9 @@ impl<'a> Model<'a> {
                 found = None;
             }
             if let Some(session) = found {
+                // If the broker's answer never came, nobody will know whether it was this one.
                 let state = &mut self.sessions[session];
-                state.is_mixed |= !state.is_confirmed;
+                state.is_mixed |= told.is_none() || !state.is_confirmed;
             }
         }
         if let Some(session) = found
@@ -491,6 +494,7 @@ impl<'a> Model<'a> {
                 will: None,
                 is_mixed,
                 was_served: false,
+                may_have_stayed: false,
                 is_confirmed: false,
                 // One that may not have been there has no end that the broker waits for.
                 began: if was_unsettled {
@@ -609,6 +613,15 @@ impl<'a> Model<'a> {
             });
             let is_lost = head.changed >= safe || self.may_be_unwritten(head.changed);
             self.heads[client].is_unsettled |= is_end_lost || is_lost && !head.is_known;
+            if is_end_lost {
+                let mut sessions = self.sessions.iter_mut().rev();
+                let of_client = |it: &&mut Session| {
+                    it.client == client && it.ended.is_some() && it.kept_since.is_some()
+                };
+                if let Some(session) = sessions.find(of_client) {
+                    session.may_have_stayed = true;
+                }
+            }
         }
         for line in 0..self.lines.len() {
             let Line { decided, fate, .. } = self.lines[line];
