@@ -161,7 +161,8 @@ class Page:
                 mosquitto = self.figure(run, row, "mosquitto").value
                 cells.append(f"{value / mosquitto:.3f}" if value and mosquitto else "-")
             cells.append(number(row, limit))
-            cells.append({None: "-", True: "yes", False: self.miss(row, value, limit)}[met])
+            miss = self.miss(row, value, limit) + self.beside_floor(run, row, value)
+            cells.append({None: "-", True: "yes", False: miss}[met])
             yield "| " + " | ".join(cells) + " |"
 
     @staticmethod
@@ -170,6 +171,13 @@ class Page:
             return "-"
         factor = limit / value if row.is_more_better else value / limit
         return f"no, by {factor - 1:.0%}" + (" (noise)" if factor - 1 < NOISE else "")
+
+    def beside_floor(self, run, row, value):
+        """How far Dunlin is above a relay that does nothing: what is near it, the machine costs."""
+        floor = self.figure(run, row, "floor").value
+        if not floor or not value or row.is_more_better:
+            return ""
+        return f"; {value / floor:.2f} of the floor"
 
     def notes(self):
         for run in self.runs:
