@@ -125,15 +125,15 @@ impl Shared {
         records: &[Record<'_>],
         durability: Durability,
     ) -> Result<Position, StorageFault> {
-        SCRATCH.with_borrow_mut(|body| {
-            body.clear();
-            for record in records {
-                record::encode(record, body);
-            }
-            let result = self.append_encoded(records, body, durability);
-            body.shrink_to(SCRATCH_BYTES_MAX);
-            result
-        })
+        let mut body = SCRATCH.take();
+        body.clear();
+        for record in records {
+            record::encode(record, &mut body);
+        }
+        let result = self.append_encoded(records, &body, durability);
+        body.shrink_to(SCRATCH_BYTES_MAX);
+        SCRATCH.set(body);
+        result
     }
 
     fn append_encoded(

@@ -292,7 +292,7 @@ impl Storage for Store {
     }
 }
 
-/// Does the work of a store's thread, one commit at a time.
+/// Does the work of a store's thread, one commit at a time or on another thread.
 #[cfg(any(test, feature = "simulated-disk"))]
 pub struct Stepper(Writer);
 
@@ -306,6 +306,11 @@ impl Stepper {
     /// Writes and syncs everything and marks the log as closed.
     pub fn close(&mut self) {
         self.0.close();
+    }
+
+    /// Does all that the thread would do: writes until the store is closed or fails.
+    pub fn run(self) {
+        self.0.run();
     }
 }
 

@@ -13,6 +13,7 @@ mod files;
 mod http;
 mod limits;
 mod listener;
+mod mailbox;
 #[cfg(test)]
 mod mutate;
 mod peer;
@@ -21,6 +22,7 @@ mod server;
 mod settings;
 mod shared;
 mod store;
+mod sync;
 mod timers;
 mod worker;
 

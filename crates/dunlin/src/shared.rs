@@ -1,19 +1,17 @@
 //! What all workers of one broker share, and how they reach each other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dunlin_core::broker::Broker;
 use dunlin_core::worker::Notice;
 use dunlin_store::Store;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::listener::Accepted;
+use crate::mailbox;
 
 /// What all workers share.
 pub(crate) struct Shared {
@@ -60,45 +58,4 @@ pub(crate) enum Command {
 }
 
 /// Where other workers put commands for a worker.
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    commands: Mutex<Vec<Command>>,
-    /// Whether the store got on.
-    has_progress: AtomicBool,
-    notify: Notify,
-}
-
-impl Mailbox {
-    /// Adds commands, and wakes the worker once if there were none.
-    pub(crate) fn put(&self, commands: impl IntoIterator<Item = Command>) {
-        let was_empty = {
-            let mut waiting = self.commands.lock();
-            let was_empty = waiting.is_empty();
-            waiting.extend(commands);
-            was_empty
-        };
-        if was_empty {
-            self.notify.notify_one();
-        }
-    }
-
-    /// Tells the worker that the store got on, or failed.
-    pub(crate) fn put_progress(&self) {
-        if !self.has_progress.swap(true, Ordering::AcqRel) {
-            self.notify.notify_one();
-        }
-    }
-
-    /// Waits for commands and takes them all; true if the store got on as well.
-    pub(crate) async fn take(&self, into: &mut Vec<Command>) -> bool {
-        loop {
-            let notified = self.notify.notified();
-            std::mem::swap(into, &mut *self.commands.lock());
-            let has_progress = self.has_progress.swap(false, Ordering::AcqRel);
-            if has_progress || !into.is_empty() {
-                return has_progress;
-            }
-            notified.await;
-        }
-    }
-}
+pub(crate) type Mailbox = mailbox::Mailbox<Command>;

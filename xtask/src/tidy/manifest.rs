@@ -15,7 +15,7 @@ struct Edges {
     dev: &'static [&'static str],
 }
 
-const EDGES: [Edges; 9] = [
+const EDGES: [Edges; 13] = [
     Edges {
         manifest: "crates/dunlin-codec/Cargo.toml",
         normal: &["bytes", "thiserror"],
@@ -29,7 +29,6 @@ const EDGES: [Edges; 9] = [
             "bytes",
             "hashbrown",
             "parking_lot",
-            "slab",
             "thiserror",
         ],
         dev: &["proptest"],
@@ -165,6 +164,50 @@ const EDGES: [Edges; 9] = [
             "tokio-rustls",
             "tokio-tungstenite",
         ],
+    },
+    Edges {
+        manifest: "crates/dunlin-interleavings/Cargo.toml",
+        normal: &[],
+        dev: &[
+            "dunlin-codec",
+            "dunlin-core",
+            "dunlin-store",
+            "parking_lot",
+            "shuttle",
+            "tokio",
+        ],
+    },
+    Edges {
+        manifest: "crates/dunlin-interleavings/locks/Cargo.toml",
+        normal: &["shuttle", "shuttle-parking_lot"],
+        dev: &[],
+    },
+    // As those that they have the source of.
+    Edges {
+        manifest: "crates/dunlin-interleavings/core/Cargo.toml",
+        normal: &[
+            "dunlin-codec",
+            "ahash",
+            "bytes",
+            "hashbrown",
+            "parking_lot",
+            "thiserror",
+        ],
+        dev: &["proptest"],
+    },
+    Edges {
+        manifest: "crates/dunlin-interleavings/store/Cargo.toml",
+        normal: &[
+            "dunlin-codec",
+            "dunlin-core",
+            "crc32c",
+            "getrandom",
+            "parking_lot",
+            "rustix",
+            "thiserror",
+            "tracing",
+        ],
+        dev: &["proptest", "tempfile"],
     },
     Edges {
         manifest: "xtask/Cargo.toml",
