@@ -41,8 +41,9 @@ const EXIT_TIMED_OUT: u8 = 27;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  done
-   1  failed: refused, connection lost or not made; check: not as the standard says
+   0  done; also what runs until Ctrl-C or SIGTERM, such as sub
+   1  failed: refused, connection lost or not made, ended by a signal before it was done;
+      check: not as the standard says
    2  the command line or the configuration is wrong
    3  bench run: done, and a goal of --expect missed
   27  sub, request: --timeout passed first

@@ -176,7 +176,7 @@ pub(crate) async fn disconnect(client: &Client) {
 /// SIGINT and SIGTERM, which end a command normally.
 pub(crate) struct Signals {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    terminate: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
@@ -187,7 +187,17 @@ impl Signals {
     pub(crate) fn catch() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
+            terminate: Some(signal(SignalKind::terminate())?),
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// From now on Ctrl-C does not end the process by itself; SIGTERM still does.
+    #[cfg(unix)]
+    pub(crate) fn catch_interrupt() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: None,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
@@ -198,11 +208,23 @@ impl Signals {
         Ok(Self {})
     }
 
+    /// The same.
+    #[cfg(not(unix))]
+    pub(crate) fn catch_interrupt() -> Result<Self, Failure> {
+        Self::catch()
+    }
+
     /// Waits for one.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) {
+        let terminate = async {
+            match &mut self.terminate {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => {}
+            _ = terminate => {}
             _ = self.interrupt.recv() => {}
         }
     }

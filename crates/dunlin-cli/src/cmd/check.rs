@@ -34,7 +34,8 @@ const PROBE_MAX: Duration = Duration::from_secs(30);
 #[command(disable_help_flag = true)]
 #[command(after_help = "Example: dunlin check localhost --junit check.xml\n\
     It connects as many clients, publishes below `dunlin-check/`, and removes what it retained.\n\
-    Exit code 1: the broker does otherwise than the standard says.")]
+    lenient: it takes what no client may send; in 5.0 section 4.13.1 leaves it to the broker how\n\
+    closely it looks. Exit code 1: it does otherwise than the standard says it must.")]
 pub(crate) struct CheckArgs {
     /// Host name or address, instead of --hostname
     #[arg(value_name = "HOST", conflicts_with = "hostname")]

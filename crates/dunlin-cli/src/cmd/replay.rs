@@ -106,12 +106,11 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let result = tokio::select! {
         result = play(args, &client, &mut count) => result,
         failure = session::lose(session.events, session.fate) => Err(failure),
-        () = signals.next() => Ok(()),
+        () = signals.next() => Err(failed("ended by a signal")),
     };
     session::disconnect(&client).await;
-    result?;
     status.done(&format!("{count} messages published"));
-    Ok(())
+    result
 }
 
 async fn play(args: &ReplayArgs, client: &Client, count: &mut u64) -> Result<(), Failure> {

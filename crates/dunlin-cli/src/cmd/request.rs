@@ -104,7 +104,7 @@ pub(crate) async fn run(args: &RequestArgs, out: &mut dyn Write) -> Result<bool,
     let asking = ask(args, &mut session, payload, properties, out);
     let result = tokio::select! {
         result = timeout_at(deadline, asking) => result,
-        () = signals.next() => Ok(Ok(())),
+        () = signals.next() => Ok(Err(failed("ended by a signal"))),
     };
     session::disconnect(&session.client).await;
     match result {

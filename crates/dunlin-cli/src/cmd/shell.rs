@@ -19,7 +19,7 @@ use rustyline::{Editor, ExternalPrinter, Helper};
 
 use crate::failure::{Failure, failed};
 use crate::status;
-use hub::{Answer, Hub};
+use hub::{Answer, Hub, Reader};
 use line::{Order, Words};
 
 /// Topics that are offered for completion, at most.
@@ -72,11 +72,15 @@ impl Desk {
 /// ends it.
 pub(crate) fn run(_args: &ShellArgs) -> Result<(), Failure> {
     let desk = Desk::default();
-    let hub = Hub::start(desk.clone())?;
-    let result = if std::io::stdin().is_terminal() {
-        converse(&hub, &desk)
+    let reader = if std::io::stdin().is_terminal() {
+        Reader::Person
     } else {
-        follow(&hub, &desk)
+        Reader::Script
+    };
+    let hub = Hub::start(desk.clone(), reader)?;
+    let result = match reader {
+        Reader::Person => converse(&hub, &desk),
+        Reader::Script => follow(&hub, &desk),
     };
     hub.end();
     result

@@ -18,8 +18,8 @@ fn dunlin_passes_every_probe() {
     let printed = broker.run("check", &words);
     let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
     assert_eq!(
-        (&report["failed"], &report["skipped"]),
-        (&0.into(), &0.into()),
+        [&report["failed"], &report["lenient"], &report["skipped"]],
+        [&Value::from(0); 3],
         "{printed}"
     );
     let passed = report["passed"].as_u64().unwrap();
@@ -55,5 +55,23 @@ fn what_is_otherwise_is_told() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(printed.contains("FAILED  5.0   MQTT-3.12.4-1"), "{printed}");
-    assert!(printed.contains("0 passed, 2 failed"), "{printed}");
+    assert!(
+        printed.contains("0 passed, 2 failed, 0 lenient"),
+        "{printed}"
+    );
+
+    // What no client may send need not be noticed (section 4.13.1).
+    let words = [
+        &["check", "127.0.0.1", "-p", &port, "--patience", "0.2"],
+        ["--only", "flags of PINGREQ"].as_slice(),
+    ]
+    .concat();
+    let output = alone(&words).output().unwrap();
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("lenient 5.0   MQTT-2.1.3-1"), "{printed}");
+    assert!(
+        printed.contains("0 failed, 1 lenient, 0 skipped"),
+        "{printed}"
+    );
 }

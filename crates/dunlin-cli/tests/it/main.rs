@@ -18,6 +18,7 @@ mod recording;
 mod request;
 mod retained;
 mod shell;
+mod signals;
 mod store;
 mod subscribe;
 mod usage;

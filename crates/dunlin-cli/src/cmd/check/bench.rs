@@ -110,6 +110,10 @@ impl Lab<'_> {
         self.bench.limits()
     }
 
+    pub(super) const fn patience(&self) -> Duration {
+        self.bench.patience
+    }
+
     pub(super) const fn quiet(&self) -> Duration {
         self.bench.quiet_after
     }
@@ -411,11 +415,7 @@ pub(super) async fn closes(peer: &mut Peer) -> Result<Option<ReasonCode>, Wrong>
             Err(ScriptError::Closed | ScriptError::Io(_) | ScriptError::Decode(_)) => {
                 return Ok(reason);
             }
-            Err(ScriptError::Silence(time)) => {
-                return Err(Wrong::Otherwise(format!(
-                    "the connection is still open after {time:?}"
-                )));
-            }
+            Err(ScriptError::Silence(time)) => return Err(Wrong::Open(time)),
             Err(error) => return Err(error.into()),
         }
     }

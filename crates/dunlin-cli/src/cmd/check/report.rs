@@ -23,6 +23,14 @@ pub(super) struct Report {
     pub(super) rows: Vec<Row>,
 }
 
+/// How many probes came out how.
+struct Counts {
+    passed: usize,
+    failed: usize,
+    lenient: usize,
+    skipped: usize,
+}
+
 impl Report {
     /// Whether none failed.
     pub(super) fn has_passed(&self) -> bool {
@@ -33,10 +41,13 @@ impl Report {
         self.rows.iter().filter(|row| is(&row.verdict)).count()
     }
 
-    fn counts(&self) -> (usize, usize, usize) {
-        let passed = self.count(|verdict| *verdict == Verdict::Passed);
-        let failed = self.count(|verdict| matches!(verdict, Verdict::Failed(_)));
-        (passed, failed, self.rows.len() - passed - failed)
+    fn counts(&self) -> Counts {
+        Counts {
+            passed: self.count(|verdict| *verdict == Verdict::Passed),
+            failed: self.count(|verdict| matches!(verdict, Verdict::Failed(_))),
+            lenient: self.count(|verdict| matches!(verdict, Verdict::Lenient(_))),
+            skipped: self.count(|verdict| matches!(verdict, Verdict::Skipped(_))),
+        }
     }
 
     pub(super) fn write_text(&self, is_verbose: bool, out: &mut dyn Write) -> std::io::Result<()> {
@@ -51,6 +62,7 @@ impl Report {
                 Verdict::Passed if !is_verbose => continue,
                 Verdict::Passed => ("ok", ""),
                 Verdict::Failed(text) => ("FAILED", text.as_str()),
+                Verdict::Lenient(text) => ("lenient", text.as_str()),
                 Verdict::Skipped(text) => ("skipped", *text),
             };
             let version = version.to_string();
@@ -84,10 +96,15 @@ impl Report {
             yes(limits.identifiers),
             yes(limits.shared),
         )?;
-        let (passed, failed, skipped) = self.counts();
+        let Counts {
+            passed,
+            failed,
+            lenient,
+            skipped,
+        } = self.counts();
         writeln!(
             out,
-            "{}: {passed} passed, {failed} failed, {skipped} skipped in {:.1} s",
+            "{}: {passed} passed, {failed} failed, {lenient} lenient, {skipped} skipped in {:.1} s",
             self.endpoint,
             self.took.as_secs_f64()
         )
@@ -99,6 +116,7 @@ impl Report {
             let (verdict, text) = match &row.verdict {
                 Verdict::Passed => ("passed", None),
                 Verdict::Failed(text) => ("failed", Some(text.as_str())),
+                Verdict::Lenient(text) => ("lenient", Some(text.as_str())),
                 Verdict::Skipped(text) => ("skipped", Some(*text)),
             };
             json!({
@@ -110,13 +128,14 @@ impl Report {
                 "seconds": row.took.as_secs_f64(),
             })
         });
-        let (passed, failed, skipped) = self.counts();
+        let counts = self.counts();
         let page = json!({
             "endpoint": self.endpoint,
             "seconds": self.took.as_secs_f64(),
-            "passed": passed,
-            "failed": failed,
-            "skipped": skipped,
+            "passed": counts.passed,
+            "failed": counts.failed,
+            "lenient": counts.lenient,
+            "skipped": counts.skipped,
             "limits": {
                 "receive_maximum": limits.receive_maximum,
                 "maximum_qos": limits.maximum_qos,
@@ -135,12 +154,15 @@ impl Report {
     }
 
     pub(super) fn junit(&self) -> String {
-        let (_, failed, skipped) = self.counts();
+        let counts = self.counts();
+        // JUnit has no word between passed and failed but this one.
+        let skipped = counts.lenient + counts.skipped;
         let mut page = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"dunlin check {}\" \
-             tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
+             tests=\"{}\" failures=\"{}\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
             escape(&self.endpoint),
             self.rows.len(),
+            counts.failed,
             self.took.as_secs_f64()
         );
         for row in &self.rows {
@@ -155,6 +177,10 @@ impl Report {
                 Verdict::Passed => page.push_str("/>\n"),
                 Verdict::Failed(text) => page.push_str(&format!(
                     "><failure message=\"{}\"/></testcase>\n",
+                    escape(text)
+                )),
+                Verdict::Lenient(text) => page.push_str(&format!(
+                    "><skipped message=\"lenient: {}\"/></testcase>\n",
                     escape(text)
                 )),
                 Verdict::Skipped(text) => page.push_str(&format!(

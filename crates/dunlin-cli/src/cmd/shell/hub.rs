@@ -15,9 +15,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Desk;
 use super::line::Order;
+use crate::EXIT_FAILED;
 use crate::args::{ConnectArgs, topic_name};
 use crate::failure::{Failure, failed, not_connected, usage};
-use crate::session;
+use crate::session::{self, Signals};
+use crate::status;
 
 /// Orders and news that wait, at most.
 const QUEUE_MAX: usize = 64;
@@ -41,14 +43,37 @@ pub(super) struct Hub {
     desk: Desk,
 }
 
+/// Who gives the orders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A person at a prompt: Ctrl-C ends an order, and the prompt has the terminal in a state that only
+    /// a normal end or the shell outside takes back.
+    Person,
+    /// A script: a signal ends it, and all connections before.
+    Script,
+}
+
 impl Hub {
-    pub(super) fn start(desk: Desk) -> Result<Self, Failure> {
+    pub(super) fn start(desk: Desk, reader: Reader) -> Result<Self, Failure> {
         let (orders, receiver) = mpsc::channel(QUEUE_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let own = desk.clone();
-        let thread = std::thread::spawn(move || runtime.block_on(serve(receiver, own)));
+        let signals = {
+            let _entered = runtime.enter();
+            match reader {
+                Reader::Person => Signals::catch_interrupt()?,
+                Reader::Script => Signals::catch()?,
+            }
+        };
+        let thread = std::thread::spawn(move || {
+            if runtime.block_on(serve(receiver, own, reader, signals)) == Ended::BySignal {
+                status::error("ended by a signal");
+                // The other thread waits for a line of standard input, which nothing else ends.
+                std::process::exit(i32::from(EXIT_FAILED));
+            }
+        });
         Ok(Self {
             orders,
             thread,
@@ -95,7 +120,19 @@ struct Board {
     heard: u64,
 }
 
-async fn serve(mut orders: mpsc::Receiver<(Order, Reply)>, desk: Desk) {
+/// What ended the orders.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Normally,
+    BySignal,
+}
+
+async fn serve(
+    mut orders: mpsc::Receiver<(Order, Reply)>,
+    desk: Desk,
+    reader: Reader,
+    mut signals: Signals,
+) -> Ended {
     let (news, mut receiver) = mpsc::channel(QUEUE_MAX);
     let mut board = Board {
         desk,
@@ -103,22 +140,31 @@ async fn serve(mut orders: mpsc::Receiver<(Order, Reply)>, desk: Desk) {
         news,
         heard: 0,
     };
-    loop {
+    let ended = loop {
         tokio::select! {
             order = orders.recv() => {
                 let Some((order, reply)) = order else {
-                    break;
+                    break Ended::Normally;
                 };
-                let answer = board.obey(order, &mut receiver).await;
+                let answer = tokio::select! {
+                    answer = board.obey(order, &mut receiver) => answer,
+                    () = signals.next() => Err(failed("ended by a signal")),
+                };
                 // Whoever asked waits for it.
                 let _ = reply.send(answer);
             }
             Some((name, event)) = receiver.recv() => board.tell(&name, &event).await,
+            () = signals.next() => {
+                if reader == Reader::Script {
+                    break Ended::BySignal;
+                }
+            }
         }
-    }
+    };
     for link in board.links.into_values() {
         session::disconnect(&link.client).await;
     }
+    ended
 }
 
 impl Board {

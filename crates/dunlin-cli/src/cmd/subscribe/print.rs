@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use dunlin_client::Message;
 use dunlin_client::codec::{Publish, PublishProperties, QoS, TopicFilter};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::file::Files;
 use super::template::Template;
@@ -66,12 +67,13 @@ impl Printer {
             return Ok(true);
         }
         if self.style == Style::Clean {
-            let object = json!({
-                "topic": publish.topic.as_str(),
-                "payload": shown.value(),
-                "packet": packet(message, publish),
-            });
-            line(out, format_args!("{object:#}"));
+            let object = Object {
+                topic: publish.topic.as_str(),
+                payload: shown.value(),
+                packet: Packet::of(message, publish),
+            };
+            serde_json::to_writer_pretty(&mut *out, &object)?;
+            out.push(b'\n');
             return Ok(true);
         }
         match self.style {
@@ -79,10 +81,9 @@ impl Printer {
             _ => line(out, format_args!("received_at: {}", self.stamps.now())),
         }
         if self.is_verbose {
-            line(
-                out,
-                format_args!("mqtt-packet: {}", packet(message, publish)),
-            );
+            out.extend_from_slice(b"mqtt-packet: ");
+            serde_json::to_writer(&mut *out, &Packet::of(message, publish))?;
+            out.push(b'\n');
         }
         head(publish, out);
         match path {
@@ -141,12 +142,62 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     /// JSON as it is, all else as text.
-    fn value(&self) -> Value {
+    fn value(&self) -> Payload<'_> {
         let json = self
             .is_json
             .then(|| serde_json::from_slice(&self.text).ok());
-        json.flatten()
-            .unwrap_or_else(|| String::from_utf8_lossy(&self.text).into_owned().into())
+        match json.flatten() {
+            Some(value) => Payload::Json(value),
+            None => Payload::Text(String::from_utf8_lossy(&self.text)),
+        }
+    }
+}
+
+/// A message as a program reads it, with the names that MQTTX has.
+#[derive(Serialize)]
+struct Object<'a> {
+    topic: &'a str,
+    payload: Payload<'a>,
+    packet: Packet<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Payload<'a> {
+    Text(Cow<'a, str>),
+    Json(Value),
+}
+
+/// The PUBLISH without its payload.
+#[derive(Serialize)]
+struct Packet<'a> {
+    cmd: &'static str,
+    retain: bool,
+    qos: u8,
+    dup: bool,
+    length: usize,
+    topic: &'a str,
+    #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
+    message_id: Option<u16>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    properties: Map<String, Value>,
+}
+
+impl<'a> Packet<'a> {
+    fn of(message: &Message, publish: &Publish<'a>) -> Self {
+        let packet_id = publish.packet_id;
+        Self {
+            cmd: "publish",
+            retain: publish.retain,
+            qos: publish.qos as u8,
+            dup: publish.dup,
+            length: message.received().header().remaining_len,
+            topic: publish.topic.as_str(),
+            message_id: packet_id
+                .filter(|_| publish.qos != QoS::AtMostOnce)
+                .map(|id| id.as_u16()),
+            properties: properties(&publish.properties),
+        }
     }
 }
 
@@ -169,28 +220,6 @@ fn head(publish: &Publish<'_>, out: &mut Vec<u8>) {
             ),
         );
     }
-}
-
-/// The PUBLISH without its payload.
-fn packet(message: &Message, publish: &Publish<'_>) -> Value {
-    let mut packet = Map::new();
-    packet.insert("cmd".into(), "publish".into());
-    packet.insert("retain".into(), publish.retain.into());
-    packet.insert("qos".into(), (publish.qos as u8).into());
-    packet.insert("dup".into(), publish.dup.into());
-    packet.insert(
-        "length".into(),
-        message.received().header().remaining_len.into(),
-    );
-    packet.insert("topic".into(), publish.topic.as_str().into());
-    if let Some(packet_id) = publish.packet_id.filter(|_| publish.qos != QoS::AtMostOnce) {
-        packet.insert("messageId".into(), packet_id.as_u16().into());
-    }
-    let properties = properties(&publish.properties);
-    if !properties.is_empty() {
-        packet.insert("properties".into(), properties.into());
-    }
-    packet.into()
 }
 
 /// The properties, by the names that MQTTX has for them.

@@ -13,6 +13,7 @@ use super::shared::{Phase, Shared, Totals};
 use super::state::Home;
 use super::tally::{Account, Tally, histogram};
 use super::worker::Worker;
+use crate::session::Signals;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
@@ -263,11 +264,12 @@ impl Lead {
     }
 
     async fn lead(&self, observe: &mut dyn FnMut(&Progress)) -> Result<Course> {
-        let interrupted = Arc::clone(&self.interrupted);
+        let (interrupted, shared) = (Arc::clone(&self.interrupted), Arc::clone(&self.shared));
+        let mut signals = Signals::catch()?;
         tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                interrupted.store(true, Ordering::Relaxed);
-            }
+            signals.next().await;
+            interrupted.store(true, Ordering::Relaxed);
+            shared.finished.notify_one();
         });
         let before = self.moment();
         if self.timing.begins_at_once {
@@ -377,6 +379,12 @@ impl Lead {
     async fn drain(&self, observe: &mut dyn FnMut(&Progress)) {
         self.shared.enter(Phase::Draining);
         let began = Instant::now();
+        // What comes twice comes late, where each message is looked at.
+        let quiet_min = if self.timing.begins_at_once {
+            LOOK
+        } else {
+            LOOK * 5
+        };
         let (mut before, mut changed) = (self.shared.totals(), began);
         while began.elapsed() < self.timing.drain_max {
             tokio::time::sleep(LOOK).await;
@@ -385,7 +393,7 @@ impl Lead {
             if now != before {
                 (before, changed) = (now, Instant::now());
             }
-            if now.pending == 0 && changed.elapsed() >= LOOK * 5 || changed.elapsed() >= QUIET {
+            if now.pending == 0 && changed.elapsed() >= quiet_min || changed.elapsed() >= QUIET {
                 return;
             }
         }

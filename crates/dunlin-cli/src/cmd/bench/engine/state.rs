@@ -59,6 +59,8 @@ pub(crate) struct State {
     is_stamped: bool,
     /// Clients with something to write.
     pub(crate) dirty: Vec<usize>,
+    /// Clients whose socket takes no more for now.
+    pub(crate) blocked: u64,
     /// Publishers that may be able to send.
     ready: Vec<usize>,
     /// Credits for other workers.
@@ -120,6 +122,7 @@ impl State {
             pacing: plan.pacing,
             is_stamped: plan.is_stamped,
             dirty: Vec::new(),
+            blocked: 0,
             ready: Vec::new(),
             outbox: Vec::new(),
             histogram: histogram(),
@@ -365,7 +368,7 @@ impl State {
                 .delivered_bytes
                 .store(tally.delivered_bytes, Ordering::Relaxed);
             board.published.store(tally.published, Ordering::Relaxed);
-            let pending = tally.outstanding + tally.unacknowledged;
+            let pending = tally.outstanding + tally.unacknowledged + self.blocked;
             board.pending.store(pending, Ordering::Relaxed);
         }
         if self.shared.is_delivered() {

@@ -358,8 +358,10 @@ impl Worker {
                     continue;
                 }
             }
+            let writer = Rc::clone(writer);
             link.is_blocked = true;
-            spawn_local(Rc::clone(self).unblock(index, Rc::clone(writer)));
+            state.blocked += 1;
+            spawn_local(Rc::clone(self).unblock(index, writer));
         }
         // A buffer that became dirty meanwhile is on the new list.
         if state.dirty.is_empty() {
@@ -372,6 +374,7 @@ impl Worker {
     async fn unblock(self: Rc<Self>, index: usize, writer: Rc<Writer>) {
         let writable = writer.writable().await;
         let mut state = self.state.borrow_mut();
+        state.blocked -= 1;
         if let Some(link) = state.links.get_mut(index) {
             link.is_blocked = false;
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use dunlin_client::codec::{ConnectProperties, Packet, QoS, ReasonCode};
 
 use super::{Tried, resuming, with_expiry};
-use crate::cmd::check::bench::{Lab, Opening};
+use crate::cmd::check::bench::{Lab, Opening, closes};
 use crate::cmd::check::probe::{Wrong, must};
 
 pub(super) async fn clean_start(lab: Lab<'_>) -> Tried {
@@ -54,7 +54,9 @@ pub(super) async fn keep_alive(lab: Lab<'_>) -> Tried {
         ..Opening::default()
     };
     let client = lab.open("a", &opening).await?;
-    client.must_end().await.map(drop)
+    // How soon after that time the standard does not say, and brokers look every few seconds.
+    let mut peer = client.peer.with_deadline(lab.patience() * 2);
+    closes(&mut peer).await.map(drop)
 }
 
 pub(super) async fn maximum_packet_size(lab: Lab<'_>) -> Tried {
