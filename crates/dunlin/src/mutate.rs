@@ -1,19 +1,13 @@
-//! Broken forms of texts and bytes, the same ones in every run: for tests of parsers.
+//! Broken forms of what parsers of files and of the network read, the same ones in every run.
 //!
-//! `FUZZ=1000 cargo test -p dunlin fuzz` goes on a thousand times as long. What parsers of the network
-//! are fed with is in `corpus/`, a folder for each: an input that went wrong once is put there.
+//! What they are made of is in `corpus/`, a folder for each parser: an input that went wrong once is put
+//! there. `FUZZ=1000 cargo test -p dunlin fuzz` goes on a thousand times as long.
 
 use std::path::Path;
 
-/// `count` forms of a text, or as many times more as `FUZZ` says, in which pieces are changed, removed,
-/// doubled or put elsewhere.
-pub(crate) fn mutations(text: &str, count: usize) -> impl Iterator<Item = String> {
-    let forms = byte_mutations(text.as_bytes().to_vec(), count);
-    forms.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The same of bytes.
-pub(crate) fn byte_mutations(whole: Vec<u8>, count: usize) -> impl Iterator<Item = Vec<u8>> {
+/// The input, and `count` forms of it, or as many times more as `FUZZ` says, in which pieces are changed,
+/// removed, doubled or put elsewhere.
+fn mutations(whole: Vec<u8>, count: usize) -> impl Iterator<Item = Vec<u8>> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         // xorshift64
@@ -23,7 +17,8 @@ pub(crate) fn byte_mutations(whole: Vec<u8>, count: usize) -> impl Iterator<Item
         usize::try_from(state % (below.max(1) as u64)).unwrap()
     };
     let times = std::env::var("FUZZ").map_or(1, |times| times.parse().unwrap());
-    (0..count.saturating_mul(times)).map(move |_| {
+    let unbroken = std::iter::once(whole.clone());
+    let broken = (0..count.saturating_mul(times)).map(move |_| {
         let mut bytes = whole.clone();
         for _ in 0..=random(4) {
             let from = random(bytes.len());
@@ -45,7 +40,13 @@ pub(crate) fn byte_mutations(whole: Vec<u8>, count: usize) -> impl Iterator<Item
             }
         }
         bytes
-    })
+    });
+    unbroken.chain(broken)
+}
+
+/// The same of a text that the test makes: what is in `corpus/` would become stale.
+pub(crate) fn text_mutations(text: &str, count: usize) -> impl Iterator<Item = String> {
+    mutations(text.as_bytes().to_vec(), count).map(lossy)
 }
 
 /// The inputs of a parser, and `count` broken forms of each, or as many times more as `FUZZ` says.
@@ -59,9 +60,19 @@ pub(crate) fn corpus(parser: &str, count: usize) -> impl Iterator<Item = Vec<u8>
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{}", folder.display());
-    files.into_iter().flat_map(move |file| {
-        let bytes = std::fs::read(file).unwrap();
-        let forms = byte_mutations(bytes.clone(), count);
-        std::iter::once(bytes).chain(forms)
-    })
+    files
+        .into_iter()
+        .flat_map(move |file| mutations(std::fs::read(file).unwrap(), count))
+}
+
+/// The same for a parser of text.
+pub(crate) fn text_corpus(parser: &str, count: usize) -> impl Iterator<Item = String> {
+    corpus(parser, count).map(lossy)
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }
 }

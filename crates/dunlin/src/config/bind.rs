@@ -112,7 +112,7 @@ fn url_path(path: Option<&str>) -> Result<String, BindError> {
 #[non_exhaustive]
 pub enum BindError {
     /// There is no `://`.
-    #[error("it has no scheme; write mqtt://{0}")]
+    #[error("it has no scheme; write mqtt://{}", _0.escape_debug())]
     NoScheme(String),
     /// A scheme that no transport of this build has.
     #[error(

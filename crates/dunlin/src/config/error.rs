@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::value::without_credentials;
+
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -31,7 +33,8 @@ impl fmt::Display for Source {
                 path,
                 line: Some(line),
             } => write!(f, "{}:{line}", path.display()),
-            Self::Environment(words) | Self::CommandLine(words) => f.write_str(words),
+            Self::Environment(name) => f.write_str(name),
+            Self::CommandLine(words) => f.write_str(&without_credentials(words)),
         }
     }
 }

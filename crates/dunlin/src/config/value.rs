@@ -1,5 +1,6 @@
 //! Values of options: read from TOML or from a lone text, and checked against their kind.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -340,6 +341,9 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
         }
         Kind::Text => Ok(Value::Text(text.to_owned())),
         Kind::Claim if text.contains('\0') => Err("the text holds no U+0000".to_owned()),
+        Kind::HttpUrl if has_credentials(text) => {
+            Err("the URL holds no user name or password".to_owned())
+        }
         Kind::HttpUrl if !is_http_url(text) => Err(format!("expected {}", kind.expected())),
         Kind::Claim | Kind::HttpUrl => Ok(Value::Text(text.to_owned())),
         Kind::Name if text.is_empty() => Err("a name is not empty".to_owned()),
@@ -352,11 +356,24 @@ fn scalar_value(kind: &Kind, value: &DeValue<'_>) -> Result<Value, String> {
     }
 }
 
+/// Whether a user name stands before the host: it would not be sent, and be in the log.
+fn has_credentials(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.contains('@')
+}
+
 /// Whether it has a scheme of HTTP and a host, or is empty.
 fn is_http_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://");
     let rest = rest.or_else(|| text.strip_prefix("http://"));
-    let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':', '?']));
+    let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let has_host = authority.is_some_and(|authority| match authority.rsplit_once(':') {
+        // Within an IPv6 address.
+        Some((_, end)) if end.ends_with(']') => true,
+        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok(),
+        None => !authority.is_empty(),
+    });
     let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     text.is_empty() || (has_host && is_visible)
 }
@@ -401,11 +418,25 @@ fn shown(value: &DeValue<'_>) -> String {
     }
 }
 
-/// What a human wrote, in quotes and escaped, so that it stays on one line and is not too long.
+/// What a human wrote, in quotes and escaped, so that it stays on one line and is not too long, and shows
+/// no password of a URL.
 pub(super) fn clip(text: &str) -> String {
     const CHARS_MAX: usize = 80;
+    let text = &*without_credentials(text);
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
         None => format!("{text:?}"),
+    }
+}
+
+/// A URL without the user name and password in it; any other text as it is.
+pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.into();
+    };
+    // The last one: who writes a password into a URL may have written a / in it.
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}://…@{rest}").into(),
+        None => text.into(),
     }
 }

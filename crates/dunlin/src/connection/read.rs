@@ -381,3 +381,6 @@ impl Inner {
 fn body<'a>(bytes: &'a [u8], header: &FixedHeader) -> Option<&'a [u8]> {
     bytes.get(header.header_len..header.packet_len())
 }
+
+#[cfg(test)]
+mod tests;

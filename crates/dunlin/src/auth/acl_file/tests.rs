@@ -2,7 +2,7 @@ use dunlin_codec::{QoS, TopicFilter, TopicName};
 use dunlin_core::access::{Access as _, Identity, RuleSet};
 
 use super::*;
-use crate::mutate::mutations;
+use crate::mutate::text_corpus;
 
 const TEXT: &str = "\
 # for clients without a name
@@ -103,9 +103,28 @@ fn what_is_wrong_is_told_with_its_line() {
     }
 }
 
+/// A file is rules, each of a line that it has, or is refused with the line that is wrong.
 #[test]
 fn fuzz_acl_files() {
-    let path = Path::new("acl");
-    let good = mutations(TEXT, 4000).filter(|text| parse(path, text).is_ok());
-    assert!(good.count() > 100);
+    let (mut good, mut broken) = (0, 0);
+    for text in text_corpus("acl_file", 2000) {
+        let lines = text.lines().count();
+        match parse(Path::new("acl"), &text) {
+            Ok(rules) => {
+                let line = |rule: &Rule| usize::try_from(rule.source.line).unwrap();
+                assert!(rules.iter().all(|rule| (1..=lines).contains(&line(rule))));
+                // What they are compiled to answers, whoever asks.
+                let rules = RuleSet::new(rules, Effect::Deny);
+                for client in [who("c1", None), who("a/#", Some("ada")), who("", Some("+"))] {
+                    let _any = may(&rules, &client, "house/ada/state");
+                }
+                good += 1;
+            }
+            Err(error) => {
+                assert!((1..=lines).contains(&usize::try_from(error.line).unwrap()));
+                broken += 1;
+            }
+        }
+    }
+    assert!(good > 1000 && broken > 1000, "{good} good, {broken} broken");
 }

@@ -1,5 +1,7 @@
 mod samples;
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use dunlin_codec::ProtocolVersion;
@@ -15,7 +17,7 @@ use serde_json::json;
 use super::*;
 use crate::config::Config;
 use crate::http::tests::Answering;
-use crate::mutate::mutations;
+use crate::mutate::text_corpus;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -294,29 +296,63 @@ async fn what_is_no_token_is_left_to_others() {
 /// Broken forms of a token let nobody in, and stop nothing.
 #[tokio::test]
 async fn fuzz_tokens() {
-    let house = House::new(&[samples::RSA], "");
-    let good = token(&json!({ "sub": "ada", "exp": NOW + 9, "acl": { "all": ["a/%u"] } }));
-    assert!(house.is_allowed(&good).await);
-    for broken in mutations(&good, 20_000) {
-        if let Verdict::Allow(_) = house.verdict(&broken).await {
-            assert_eq!(broken, good);
+    let house = House::new(&[samples::RSA, samples::P384], "");
+    let mut signed = HashSet::new();
+    for token in text_corpus("jwt", 0) {
+        if house.is_allowed(&token).await {
+            signed.insert(token);
+        }
+    }
+    assert_eq!(signed.len(), 7);
+    for token in text_corpus("jwt", 3000) {
+        if let Verdict::Allow(_) = house.verdict(&token).await {
+            assert!(signed.contains(&token), "{token}");
         }
     }
 }
 
-#[test]
-fn fuzz_keys() {
-    let jwks = json!({ "keys": [{ "kty": "RSA", "n": samples::RSA_N, "e": "AQAB", "kid": "r" }] });
-    for text in [samples::RSA, samples::P384, &jwks.to_string()] {
-        assert_eq!(Key::parse(text).unwrap().len(), 1);
-        for broken in mutations(text, 5000) {
-            if let Ok(keys) = Key::parse(&broken) {
-                for key in keys {
-                    assert!(!key.verifies(token::Algorithm::Rs256, b"x", b"y"));
-                }
+/// Whatever a token says that is signed as it should be: a user who is let in has a name, and time left.
+#[tokio::test]
+async fn fuzz_claims() {
+    let house = House::new(&[], "");
+    let (mut good, mut broken) = (0, 0);
+    for claims in text_corpus("jwt_claims", 1000) {
+        match house.allowed(&hs256(r#"{"alg":"HS256"}"#, &claims)).await {
+            Some(Allowed { grant, .. }) => {
+                assert!(grant.user_name.is_some(), "{claims}");
+                let now = Time::from_millis(NOW * 1000);
+                assert!(grant.expires_at.is_none_or(|at| at > now), "{claims}");
+                good += 1;
             }
+            None => broken += 1,
         }
     }
+    assert!(good > 100 && broken > 1000, "{good} good, {broken} broken");
+}
+
+/// Keys are at most those that the text has, and none of them takes what it did not sign.
+#[test]
+fn fuzz_keys() {
+    let (mut good, mut broken) = (0, 0);
+    for text in text_corpus("jwt_key", 2000) {
+        match Key::parse(&text) {
+            Ok(keys) => {
+                for key in keys {
+                    for algorithm in [
+                        token::Algorithm::Hs256,
+                        token::Algorithm::Rs256,
+                        token::Algorithm::Es256,
+                        token::Algorithm::EdDsa,
+                    ] {
+                        assert!(!key.verifies(algorithm, b"x", b"y"), "{text}");
+                    }
+                }
+                good += 1;
+            }
+            Err(_) => broken += 1,
+        }
+    }
+    assert!(good > 100 && broken > 1000, "{good} good, {broken} broken");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mutate::mutations;
+use crate::mutate::text_corpus;
 
 const TEXT: &str = "# users of the house
 
@@ -107,15 +107,26 @@ fn users_that_there_are_not_cost_what_the_others_do() {
     );
 }
 
+/// A file is users and is written as it was read, or is refused with the line that is wrong.
 #[test]
 fn fuzz_password_files() {
-    for text in mutations(TEXT, 4000) {
-        if let Ok(file) = parse(&text) {
-            let again = parse(&file.to_string()).unwrap();
-            assert_eq!(
-                file.users().collect::<Vec<_>>(),
-                again.users().collect::<Vec<_>>()
-            );
+    let (mut good, mut broken) = (0, 0);
+    for text in text_corpus("password_file", 2000) {
+        match parse(&text) {
+            Ok(file) => {
+                let again = parse(&file.to_string()).unwrap();
+                assert!(file.users().eq(again.users()));
+                assert!(file.users().all(|user| !user.is_empty()), "{text}");
+                good += 1;
+            }
+            Err(error) => {
+                let told = error.strip_prefix("users:").unwrap();
+                let (line, _) = told.split_once(": ").unwrap();
+                let line: usize = line.parse().unwrap();
+                assert!((1..=text.lines().count()).contains(&line), "{error}");
+                broken += 1;
+            }
         }
     }
+    assert!(good > 100 && broken > 1000, "{good} good, {broken} broken");
 }

@@ -237,6 +237,21 @@ fn bad_values_in_the_environment() {
             "listener.bind = \"1883\": it has no scheme; write mqtt://1883",
         ),
         (
+            "DUNLIN__LISTENER",
+            "mqtt://ada:secret@127.0.0.1",
+            "listener.bind = \"mqtt://…@127.0.0.1\": a listener's URL holds no user name or password",
+        ),
+        (
+            "DUNLIN__AUTH__HTTP",
+            "https://ada:se/cret@auth.example/mqtt",
+            "auth.http.url = \"https://…@auth.example/mqtt\": expected a URL such as \"https://auth.example/mqtt\"",
+        ),
+        (
+            "DUNLIN__AUTH__HTTP",
+            "https://ada:secret@auth.example/mqtt",
+            "auth.http.url = \"https://…@auth.example/mqtt\": the URL holds no user name or password",
+        ),
+        (
             "DUNLIN__MQTT__QOS_MX",
             "1",
             "unknown variable; the nearest known one is DUNLIN__MQTT__QOS_MAX",
