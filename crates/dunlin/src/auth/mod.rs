@@ -29,7 +29,7 @@ pub use hash::{MakeError, PasswordScheme};
 pub use password_file::{PasswordFile, PasswordFileError, STORED_USERS, UserError};
 pub use port::{Allowed, Authenticator, Caller, Deciding, Exchange, StillHolds, Verdict};
 
-use crate::config::{AccessConfig, Config, HttpAuthConfig, StoreConfig};
+use crate::config::{AccessConfig, Config, HttpAuthConfig, ListenerConfig, StoreConfig};
 use crate::error::StartError;
 use crate::files::Reload;
 use crate::http::HttpClient;
@@ -62,8 +62,12 @@ impl Auth {
         let access = Arc::new(access);
         let mut files: Vec<Arc<dyn Reload>> = vec![Arc::clone(&access) as _];
         let mut links: Vec<Box<dyn Authenticator>> = first.into_iter().collect();
-        // Who showed a certificate need show nothing else.
-        links.push(Box::new(Certificates));
+        // Who showed a certificate need show nothing else. It is a link only where one can let somebody
+        // in: whether there are links at all decides about names and passwords on an open broker.
+        let mut listeners = config.listeners.iter();
+        if listeners.any(ListenerConfig::knows_clients_by_certificate) {
+            links.push(Box::new(Certificates));
+        }
         // Tokens are known by their form; passwords are not.
         if !config.auth.jwt.is_empty() {
             let tokens = Tokens::open(&config.auth).map_err(StartError::Auth)?;

@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use dunlin::Server;
 use dunlin::auth::PasswordFile;
+use dunlin::config::Config;
 use dunlin_client::codec::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
 use dunlin_client::script::Peer;
 use ring::{digest, hmac, pbkdf2};
@@ -47,6 +49,21 @@ async fn listeners_of_this_machine_are_open_only_where_it_is_said() {
     let mut eve = house.open(V5).await;
     let code = log_in(&mut eve, "e", V5, "eve", b"x").await;
     assert_eq!(code, ReasonCode::BadUserNameOrPassword);
+}
+
+/// As other brokers do: clients that are set up with a user name and a password reach a broker that
+/// has nothing to hold them against.
+#[tokio::test]
+async fn where_nothing_can_be_proved_names_and_passwords_are_taken_as_they_are() {
+    let open =
+        "workers = 1\nstore.ephemeral = true\nlistener = [{ bind = \"mqtt://127.0.0.1:0\" }]\n";
+    let server = Server::start(&Config::from_toml(open).unwrap()).unwrap();
+    let address = server.addresses()[0].socket_address().unwrap();
+    for version in [ProtocolVersion::V311, V5] {
+        let mut peer = Peer::connect(address, version).await.unwrap();
+        let code = log_in(&mut peer, "a", version, "ada", b"x").await;
+        assert_eq!(code, ReasonCode::Success);
+    }
 }
 
 /// What comes with CONNECT waits until it is known who sent it, and is handled then.
@@ -107,7 +124,7 @@ async fn fail_open_configuration_a_broken_file_lets_nobody_in_and_throws_nobody_
     nothing_waits(&mut ada).await;
     nothing_waits(&mut bob).await;
     let broken = house.loaded();
-    assert!(dunlin::Server::start(&broken).is_err());
+    assert!(Server::start(&broken).is_err());
 }
 
 // Class 20 of attacks: one code for both, whatever is wrong.
