@@ -102,8 +102,8 @@ impl fmt::Debug for PacketObserver {
     }
 }
 
-/// What CONNECT says (section 3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What CONNECT says (section 3.1). The password is not printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectOptions {
     /// Protocol version.
     pub version: ProtocolVersion,
@@ -124,6 +124,23 @@ pub struct ConnectOptions {
     pub scram: Option<ScramCredentials>,
     /// Properties; not sent in 3.x.
     pub settings: ConnectSettings,
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let password = self.password.as_ref().map(|_| format_args!("(secret)"));
+        f.debug_struct("ConnectOptions")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("user_name", &self.user_name)
+            .field("password", &password)
+            .field("will", &self.will)
+            .field("scram", &self.scram)
+            .field("settings", &self.settings)
+            .finish()
+    }
 }
 
 impl Default for ConnectOptions {

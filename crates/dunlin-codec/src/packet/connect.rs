@@ -1,5 +1,6 @@
 //! CONNECT (section 3.1) and the Will Message in it.
 
+use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::error::{Malformed, ProtocolError};
@@ -47,8 +48,8 @@ pub struct Will<'a> {
     pub payload: &'a [u8],
 }
 
-/// CONNECT: a client asks for a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// CONNECT: a client asks for a connection. The password is not printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
     /// Protocol name and level.
     pub version: ProtocolVersion,
@@ -66,6 +67,22 @@ pub struct Connect<'a> {
     pub user_name: Option<&'a str>,
     /// Password.
     pub password: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let password = self.password.map(|_| format_args!("(secret)"));
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("properties", &self.properties)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &password)
+            .finish()
+    }
 }
 
 const CLEAN_START: u8 = 1 << 1;
