@@ -80,8 +80,8 @@ fn paho_does_all_over_tls() {
     does_all_over_tls("paho");
 }
 
-#[test]
-fn mosquitto_does_all_with_a_certificate_of_its_own() {
+/// A suite over mutual TLS, whose client has a certificate of its own.
+fn does_all_over_mutual_tls(name: &str) {
     if !suite::is_wanted() {
         return;
     }
@@ -96,7 +96,17 @@ fn mosquitto_does_all_with_a_certificate_of_its_own() {
         ("CERT_FILE", &cert),
         ("KEY_FILE", &key),
     ];
-    suite::run("mosquitto", broker.port_of("mqtts"), &environment);
+    suite::run(name, broker.port_of("mqtts"), &environment);
+}
+
+#[test]
+fn paho_does_all_with_a_certificate_of_its_own() {
+    does_all_over_mutual_tls("paho");
+}
+
+#[test]
+fn mosquitto_does_all_with_a_certificate_of_its_own() {
+    does_all_over_mutual_tls("mosquitto");
 }
 
 #[test]
