@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use ahash::RandomState;
+use dunlin_codec::EncodeError;
 use hashbrown::HashMap;
 
 use crate::broker::{Broker, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
-use crate::message::Message;
+use crate::message::{Draft, Message};
 use crate::router::Route;
 use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
@@ -45,8 +46,8 @@ pub enum Notice {
     TakenOver(ConnectionId),
 }
 
-/// A message that the broker itself publishes: a Will Message. It takes the same steps as one of a
-/// client.
+/// A message that the broker itself publishes: a Will Message, or what it says of itself. It takes the
+/// same steps as one of a client.
 #[derive(Debug)]
 pub struct Publication {
     pub(crate) message: Message,
@@ -56,6 +57,18 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// What the broker says of itself.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if a property is too long for the wire.
+    pub fn of_server(draft: &Draft<'_>, now: Time) -> Result<Self, EncodeError> {
+        Ok(Self {
+            message: Message::new(draft, SessionNumber::NONE, now, None)?,
+            will_of: None,
+            outstanding: None,
+        })
+    }
+
     /// The message.
     pub const fn message(&self) -> &Message {
         &self.message

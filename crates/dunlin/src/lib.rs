@@ -23,6 +23,7 @@ mod settings;
 mod shared;
 mod store;
 mod sync;
+mod sys;
 mod timers;
 mod worker;
 

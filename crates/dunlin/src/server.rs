@@ -24,6 +24,7 @@ use crate::listener::Listener;
 use crate::settings::core_settings;
 use crate::shared::{Command, Mailbox, Shared, Timeouts};
 use crate::store;
+use crate::sys::Sys;
 use crate::worker::Worker;
 
 /// How long a connection that is closed has to take what is written to it.
@@ -103,6 +104,7 @@ impl Server {
                 partial_packet: config.mqtt.partial_packet_timeout,
                 close: CLOSE_TIMEOUT,
             },
+            sys: Sys::new(config.mqtt.sys_interval, workers),
         });
         let failure = watch_store(&shared);
         let first = recover(&shared, &config.store, opened.recovery)?;

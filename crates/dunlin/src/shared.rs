@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::listener::Accepted;
 use crate::mailbox;
+use crate::sys::Sys;
 
 /// What all workers share.
 pub(crate) struct Shared {
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     /// One for each worker.
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) sys: Sys,
 }
 
 impl Shared {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dunlin_core::id::ConnectionId;
 use dunlin_core::time::Time;
-use dunlin_core::worker::{Notice, Occasion, Worker as CoreWorker};
+use dunlin_core::worker::{Notice, Occasion, Publication, Worker as CoreWorker};
 use slab::Slab;
 use tokio::task::spawn_local;
 use tracing::warn;
@@ -198,10 +198,7 @@ impl Worker {
     pub(crate) fn pass_on(&self) {
         let mut core = self.core.borrow_mut();
         while let Some(publication) = core.next_publication() {
-            let pending = publish::begin_publication(&self.shared, &mut core, publication);
-            let left = pending
-                .and_then(|pending| publish::finish_publication(&self.shared, &mut core, pending));
-            self.publications.borrow_mut().extend(left);
+            self.publish_own(&mut core, publication);
         }
         if !core.has_notices() {
             return;
@@ -301,8 +298,10 @@ impl Worker {
             interval.tick().await;
             let now = self.now();
             self.wheel.borrow_mut().take_due(now, &mut due);
+            self.shared.sys.note(self.index, &self.core.borrow().stats);
             if self.index == 0 {
                 self.shared.limits.memory.look();
+                self.say_how_it_is(now);
             }
             for (tick, id) in due.drain(..) {
                 if let Some(connection) = self.connection(id)
@@ -324,6 +323,27 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Publishes what the broker says of itself, when it is time.
+    fn say_how_it_is(&self, now: Time) {
+        let publications = self.shared.sys.publications(&self.shared.broker, now);
+        if publications.is_empty() {
+            return;
+        }
+        let mut core = self.core.borrow_mut();
+        for publication in publications {
+            self.publish_own(&mut core, publication);
+        }
+        drop(core);
+        self.pass_on();
+    }
+
+    fn publish_own(&self, core: &mut CoreWorker, publication: Publication) {
+        let pending = publish::begin_publication(&self.shared, core, publication);
+        let left =
+            pending.and_then(|pending| publish::finish_publication(&self.shared, core, pending));
+        self.publications.borrow_mut().extend(left);
     }
 
     /// The store got on: finishes the publishes whose records are safe by now, and sends what

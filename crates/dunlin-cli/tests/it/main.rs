@@ -21,6 +21,7 @@ mod shell;
 mod signals;
 mod store;
 mod subscribe;
+mod sys;
 mod usage;
 
 use std::io::{BufRead as _, BufReader};

@@ -41,7 +41,7 @@ impl Broker {
     pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
-        if !is_retained {
+        if !is_retained && plan.keeps_retained() {
             let sequence = plan.message.sequence();
             self.note(&[Record::NotRetained { sequence }]);
         }

@@ -1,5 +1,6 @@
 //! How sessions begin, change hands and end (sections 3.1.2.4, 3.1.4 and 4.1).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_codec::{ReasonCode, TopicFilter};
@@ -110,7 +111,9 @@ impl Broker {
                     drop(state);
                     let begun = begun.map_err(|fault| {
                         self.sessions.remove(&session);
-                        session.lock().is_ended = true;
+                        let mut state = session.lock();
+                        self.set_connected(&session, &mut state, None);
+                        state.is_ended = true;
                         NotAttached::Storage(fault)
                     })?;
                     return Ok(Attachment {
@@ -152,7 +155,7 @@ impl Broker {
             self.note_discarded(session, &mut state);
             let begun = self.begin(session, &mut state, attaching, will.as_ref());
             if begun.is_err() {
-                session.set_connected(&mut state, None);
+                self.set_connected(session, &mut state, None);
                 state.disconnected_at = Some(context.now);
             }
             (will, before, begun)
@@ -175,7 +178,8 @@ impl Broker {
         attaching: &mut Attaching,
         owed: Option<&OwedWill>,
     ) -> Result<Option<Position>, StorageFault> {
-        session.set_connected(state, Some((attaching.connection, attaching.window)));
+        let to = Some((attaching.connection, attaching.window));
+        self.set_connected(session, state, to);
         state.expiry_interval = attaching.expiry_interval;
         state.received.begin_connection();
         state.disconnected_at = None;
@@ -202,6 +206,21 @@ impl Broker {
         position.map(Some)
     }
 
+    /// Notes who has a session, and counts those that somebody has.
+    fn set_connected(
+        &self,
+        session: &SessionRef,
+        state: &mut SessionState,
+        to: Option<(ConnectionId, usize)>,
+    ) {
+        match (state.connection.is_some(), to.is_some()) {
+            (false, true) => self.connected.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.connected.fetch_sub(1, Ordering::Relaxed),
+            (true, true) | (false, false) => 0,
+        };
+        session.set_connected(state, to);
+    }
+
     /// Ends the connection's hold on its session. Nothing happens if another connection has it.
     pub(crate) fn detach(
         &self,
@@ -213,7 +232,7 @@ impl Broker {
         let Some(mut state) = session.lock_for(connection) else {
             return;
         };
-        session.set_connected(&mut state, None);
+        self.set_connected(session, &mut state, None);
         state.disconnected_at = Some(context.now);
         if let Some(interval) = ending.expiry_interval {
             state.expiry_interval = interval;
@@ -275,7 +294,7 @@ impl Broker {
             }
             state.is_ended = true;
             let connection = state.connection;
-            session.set_connected(&mut state, None);
+            self.set_connected(session, &mut state, None);
             let sent =
                 state
                     .in_flight

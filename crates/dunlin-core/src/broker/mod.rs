@@ -8,7 +8,7 @@ mod plan;
 mod rewrite;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use ahash::RandomState;
@@ -46,6 +46,8 @@ pub struct Broker {
     access: Box<dyn Access>,
     storage: Arc<dyn Storage>,
     pub(crate) sessions: SessionTable,
+    /// Sessions whose client is connected.
+    connected: AtomicUsize,
     router: RwLock<Router<SessionRef>>,
     /// The router's generation, readable without its lock.
     generation: AtomicU64,
@@ -76,6 +78,7 @@ impl Broker {
             access,
             storage,
             sessions: SessionTable::new(hasher.clone(), settings.session.count_max),
+            connected: AtomicUsize::new(0),
             generation: AtomicU64::new(router.generation()),
             router: RwLock::new(router),
             retained: RwLock::new(Retained::new(&settings.retained)),
@@ -123,12 +126,22 @@ impl Broker {
         self.sessions.count()
     }
 
+    /// How many sessions have a connection.
+    pub fn connected_count(&self) -> usize {
+        self.connected.load(Ordering::Relaxed)
+    }
+
     /// How many messages are retained.
     pub fn retained_count(&self) -> usize {
         self.retained.read().count()
     }
 
-    /// How many subscriptions there are.
+    /// How many members all shared subscriptions have.
+    pub fn shared_subscription_count(&self) -> usize {
+        self.router.read().counts().shared_subscriptions
+    }
+
+    /// How many subscriptions there are that are not shared.
     pub fn subscription_count(&self) -> usize {
         self.router.read().counts().subscriptions
     }

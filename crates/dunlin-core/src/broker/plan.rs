@@ -140,7 +140,7 @@ impl Broker {
         }
         let record = PublishRecord {
             message: plan.keeps_message().then_some(&plan.message),
-            retains: plan.retains,
+            retains: plan.keeps_retained(),
             receivers: &plan.receivers(),
             received: plan.received(),
             will_of: plan.will_of,
@@ -214,6 +214,12 @@ impl Broker {
     }
 }
 
+/// Whether the store keeps a message if it is retained. What the broker says of itself it says anew
+/// after a stop.
+pub(super) fn is_kept_retained(message: &Message) -> bool {
+    !is_servers(message.topic_bytes())
+}
+
 impl PublishPlan {
     /// Whether something must be durable before the publish is acknowledged.
     pub fn has_record(&self) -> bool {
@@ -222,7 +228,12 @@ impl PublishPlan {
 
     /// Whether the message must be.
     pub(super) fn keeps_message(&self) -> bool {
-        self.retains || !self.keepers.is_empty()
+        self.keeps_retained() || !self.keepers.is_empty()
+    }
+
+    /// Whether the store has to keep it as the retained message of its topic.
+    pub(super) fn keeps_retained(&self) -> bool {
+        self.retains && is_kept_retained(&self.message)
     }
 
     /// How a session gets it that the store keeps it for.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::broker::Broker;
+use crate::broker::plan::is_kept_retained;
 use crate::id::SessionNumber;
 use crate::message::Message;
 use crate::router::Group;
@@ -255,7 +256,7 @@ impl Broker {
         let retained = self.retained.read();
         let mut last = None;
         for message in retained.after(after).take(STEP_MAX) {
-            if message.sequence() < rewrite.next_sequence {
+            if message.sequence() < rewrite.next_sequence && is_kept_retained(message) {
                 let record = message_record(message, true, &[]);
                 self.keep(&[Record::Publish(record)])?;
                 rewrite.spend(message);

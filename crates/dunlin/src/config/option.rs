@@ -723,6 +723,18 @@ pub static OPTIONS: &[OptionRecord] = &[
         ..RECORD
     },
     OptionRecord {
+        path: "mqtt.sys_interval_s",
+        kind: Kind::Integer {
+            min: 0,
+            max: 86_400,
+        },
+        default: "10",
+        unit: "seconds",
+        doc: "How often the broker publishes how it is doing below $SYS/broker, retained; 0 is \
+              never.",
+        ..RECORD
+    },
+    OptionRecord {
         path: "session.count_max",
         kind: Kind::Integer {
             min: 1,

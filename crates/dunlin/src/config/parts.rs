@@ -253,6 +253,8 @@ pub struct MqttConfig {
     /// After how long an unacknowledged message is sent again to a connected 3.x client; `None` is
     /// never.
     pub resend_interval: Option<Duration>,
+    /// How often the broker publishes what it says of itself; `None` is never.
+    pub sys_interval: Option<Duration>,
 }
 
 impl MqttConfig {
@@ -276,6 +278,7 @@ impl MqttConfig {
             shared_subscription_available: take(settings, "mqtt.shared_subscription_available"),
             response_information: take(settings, "mqtt.response_information"),
             resend_interval: seconds_unless(settings, "mqtt.resend_interval_s", 0),
+            sys_interval: seconds_unless(settings, "mqtt.sys_interval_s", 0),
         }
     }
 }

@@ -95,7 +95,7 @@ const SAME: &[(&str, To)] = &[
     ("pid_file", To::Nothing),
     ("retain_available", To::Truth("mqtt", "retain_available")),
     ("set_tcp_nodelay", To::Nothing),
-    ("sys_interval", To::Nothing),
+    ("sys_interval", To::Number("mqtt", "sys_interval_s")),
     ("upgrade_outgoing_qos", To::Nothing),
     ("user", To::Nothing),
 ];
