@@ -115,14 +115,20 @@ async fn who_is_removed_or_has_another_password_is_disconnected() {
 // Class 16 of attacks.
 #[tokio::test]
 async fn fail_open_configuration_a_broken_file_lets_nobody_in_and_throws_nobody_out() {
-    let house = House::new(None, "");
+    let house = House::new(
+        Some("user ada\ntopic readwrite t\nuser bob\ntopic read t\n"),
+        "",
+    );
     let mut ada = house.client("a", "ada", V5).await;
-    std::fs::write(house.users(), "ada:plain text\n").unwrap();
-    house.reload().unwrap();
-    // The reload is under way: whoever comes behind it sees what it left.
     let mut bob = house.client("b", "bob", V5).await;
+    assert_eq!(subscribe(&mut bob, "t").await, ReasonCode::GrantedQoS1);
+    std::fs::write(house.users(), "ada:plain text\n").unwrap();
+    house.write_acl("user ada\ntopic readwrite t\n");
+    // What changed holds once every file that changed has been read, so that of the users was.
+    assert_eq!(disconnected(&mut bob).await, ReasonCode::NotAuthorized);
     nothing_waits(&mut ada).await;
-    nothing_waits(&mut bob).await;
+    let mut again = house.client("c", "ada", V5).await;
+    nothing_waits(&mut again).await;
     let broken = house.loaded();
     assert!(Server::start(&broken).is_err());
 }
