@@ -13,7 +13,9 @@ use crate::{CONNACK, CONNECT};
 
 fn start(certificate: &SelfSigned) -> (Server, SocketAddr) {
     let listener = "[[listener]]\nbind = \"quic://127.0.0.1:0\"\n";
-    let config = Config::from_toml(&(certificate.section() + listener)).unwrap();
+    let ephemeral = "store.ephemeral = true\n";
+    let config = Config::from_toml(&(ephemeral.to_owned() + &certificate.section() + listener));
+    let config = config.unwrap();
     let server = Server::start(&config).unwrap();
     let address = server.addresses().iter().find_map(Bind::socket_address);
     (server, address.unwrap())
