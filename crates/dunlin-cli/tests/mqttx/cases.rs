@@ -259,7 +259,7 @@ fn connection(command: &str, long: &str) -> Option<Case> {
         "no-clean" => Case::connect(&[], "clean_start: false"),
         "keepalive" => Case::connect(&["77"], "keep_alive: 77"),
         "username" => Case::connect(&["someone"], "user_name: Some(\"someone\")"),
-        "password" => Case::connect(&["pw"], "password: Some([112, 119])").with("--username u"),
+        "password" => Case::connect(&["pw"], "with the password pw)").with("--username u"),
         "protocol" => Case::output(&["ws"], "WebSocket path=/mqtt")
             .at(Port::Web)
             .seen("by the transport"),

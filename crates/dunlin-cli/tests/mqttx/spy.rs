@@ -203,6 +203,16 @@ impl Tap {
                 self.version = connect.version;
             }
             note(&self.notes, &format!("{packet:?}"));
+            if let Packet::Connect(connect) = &packet
+                && let Some(password) = connect.password
+            {
+                // Which the packet does not show.
+                let password = String::from_utf8_lossy(password);
+                note(
+                    &self.notes,
+                    &format!("Connect(with the password {password})"),
+                );
+            }
             if let Packet::Publish(publish) = &packet {
                 self.pace.step(&self.notes, "messages");
                 let text = String::from_utf8_lossy(publish.payload);
