@@ -166,6 +166,21 @@ impl Output {
         count
     }
 
+    /// Takes all that can be written now, for those who have no socket.
+    pub fn take_writable(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.writable() > 0 {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let count = self.slices(&mut slices, usize::MAX);
+            let before = bytes.len();
+            for slice in slices.iter().take(count) {
+                bytes.extend_from_slice(slice);
+            }
+            self.advance(bytes.len() - before);
+        }
+        bytes
+    }
+
     /// Notes that the first `count` bytes are written.
     pub fn advance(&mut self, mut count: usize) {
         self.total += count as u64;

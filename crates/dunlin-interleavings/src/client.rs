@@ -1,6 +1,5 @@
 //! A connection of the broker, on the thread of a test.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -218,7 +217,7 @@ impl Client {
             has_more = self.connection.poll_output(&mut occasion, &mut self.out);
         }
         self.out.release(self.world.broker.storage()).unwrap();
-        let bytes = drained(&mut self.out);
+        let bytes = self.out.take_writable();
         let mut rest = bytes.as_slice();
         while let Some((packet, length)) = decode(rest, VERSION, &Limits::default()).unwrap() {
             if let Packet::Publish(publish) = packet {
@@ -231,19 +230,4 @@ impl Client {
         }
         assert!(rest.is_empty());
     }
-}
-
-fn drained(out: &mut Output) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while out.writable() > 0 {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let count = out.slices(&mut slices, usize::MAX);
-        let before = bytes.len();
-        for slice in slices.iter().take(count) {
-            bytes.extend_from_slice(slice);
-        }
-        let written = bytes.len() - before;
-        out.advance(written);
-    }
-    bytes
 }

@@ -5,7 +5,6 @@
 //! kind of defect inside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IoSlice;
 
 use dunlin_codec::{Limits, Packet, PacketIdentifier, ProtocolVersion, Publish, QoS, decode};
 use dunlin_core::output::Output;
@@ -184,7 +183,7 @@ impl Saboteur {
 
     /// What the client gets for the output of the broker, which is empty then.
     pub(crate) fn outbound(&mut self, link: Link, out: &mut Output) -> Vec<u8> {
-        let bytes = drained(out);
+        let bytes = out.take_writable();
         let version = self.known(link).version;
         let mut packets: Vec<(bool, Vec<u8>)> = Vec::new();
         let mut rest = bytes.as_slice();
@@ -303,20 +302,4 @@ fn encoded(packet: &Packet<'_>, version: ProtocolVersion) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     packet.encode(version, &mut bytes).ok()?;
     Some(bytes)
-}
-
-/// All that can be written.
-fn drained(out: &mut Output) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while out.writable() > 0 {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let count = out.slices(&mut slices, usize::MAX);
-        let before = bytes.len();
-        for slice in slices.iter().take(count) {
-            bytes.extend_from_slice(slice);
-        }
-        let written = bytes.len() - before;
-        out.advance(written);
-    }
-    bytes
 }

@@ -15,6 +15,28 @@ struct Edges {
     dev: &'static [&'static str],
 }
 
+/// Of the core, and of the crate that has its source.
+const CORE: &[&str] = &[
+    "dunlin-codec",
+    "ahash",
+    "bytes",
+    "hashbrown",
+    "parking_lot",
+    "thiserror",
+];
+
+/// Of the store, and of the crate that has its source.
+const STORE: &[&str] = &[
+    "dunlin-codec",
+    "dunlin-core",
+    "crc32c",
+    "getrandom",
+    "parking_lot",
+    "rustix",
+    "thiserror",
+    "tracing",
+];
+
 const EDGES: [Edges; 13] = [
     Edges {
         manifest: "crates/dunlin-codec/Cargo.toml",
@@ -23,28 +45,12 @@ const EDGES: [Edges; 13] = [
     },
     Edges {
         manifest: "crates/dunlin-core/Cargo.toml",
-        normal: &[
-            "dunlin-codec",
-            "ahash",
-            "bytes",
-            "hashbrown",
-            "parking_lot",
-            "thiserror",
-        ],
+        normal: CORE,
         dev: &["proptest"],
     },
     Edges {
         manifest: "crates/dunlin-store/Cargo.toml",
-        normal: &[
-            "dunlin-codec",
-            "dunlin-core",
-            "crc32c",
-            "getrandom",
-            "parking_lot",
-            "rustix",
-            "thiserror",
-            "tracing",
-        ],
+        normal: STORE,
         dev: &["proptest", "tempfile"],
     },
     // What a decision was measured with. It is no member of the workspace.
@@ -182,31 +188,14 @@ const EDGES: [Edges; 13] = [
         normal: &["shuttle", "shuttle-parking_lot"],
         dev: &[],
     },
-    // As those that they have the source of.
     Edges {
         manifest: "crates/dunlin-interleavings/core/Cargo.toml",
-        normal: &[
-            "dunlin-codec",
-            "ahash",
-            "bytes",
-            "hashbrown",
-            "parking_lot",
-            "thiserror",
-        ],
+        normal: CORE,
         dev: &["proptest"],
     },
     Edges {
         manifest: "crates/dunlin-interleavings/store/Cargo.toml",
-        normal: &[
-            "dunlin-codec",
-            "dunlin-core",
-            "crc32c",
-            "getrandom",
-            "parking_lot",
-            "rustix",
-            "thiserror",
-            "tracing",
-        ],
+        normal: STORE,
         dev: &["proptest", "tempfile"],
     },
     Edges {

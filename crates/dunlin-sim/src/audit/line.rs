@@ -3,7 +3,8 @@
 use dunlin_codec::{ProtocolVersion, ReasonCode};
 
 use super::Findings;
-use super::model::{Line, Model, Place};
+use super::facts::Line;
+use super::model::{Model, Place};
 use crate::trace::{Event, Heard, Link};
 
 /// From 1.5 times the Keep Alive to when the broker must have noticed, in ms.

@@ -7,7 +7,8 @@ use dunlin_codec::QoS;
 
 use super::Findings;
 use super::copies::Delivered;
-use super::model::{Model, Number, Place, Session};
+use super::facts::Session;
+use super::model::{Model, Number, Place};
 use super::retained::has_limit;
 use super::subscription::Subscription;
 use crate::trace::{Message, MessageId};

@@ -2,6 +2,7 @@
 
 mod copies;
 mod delivery;
+mod facts;
 mod line;
 mod loss;
 mod model;

@@ -4,8 +4,9 @@ use dunlin_codec::QoS;
 
 use super::Findings;
 use super::copies::Delivered;
+use super::facts::Fate;
 use super::loss::drops;
-use super::model::{Fate, Model};
+use super::model::Model;
 use crate::node::TICK_MS;
 
 pub(super) fn check(model: &Model<'_>, copies: &[Delivered<'_>], findings: &mut Findings) {
