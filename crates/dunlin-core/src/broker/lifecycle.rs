@@ -327,6 +327,11 @@ impl Broker {
                 let owed = will.as_ref().and_then(OwedWill::record);
                 self.keep(&[owed.as_slice(), &[ended]].concat())
             });
+            if !state.is_recorded && moving.iter().any(|delivery| delivery.is_kept) {
+                // A rewriting under way may have read that it has them.
+                let session = session.number();
+                self.note(&[Record::Ended { session }]);
+            }
             (subscriptions, moving, will, connection, written)
         };
         if let Some(written) = written {

@@ -147,7 +147,8 @@ scripts! {
         nothing_before_it_is_safe payloads_stay_in_the_store published_while_rewritten qos_0_once
         received_survives repeated_stays_in_order replaced_while_sent retained_before_the_stop retained_page_survives
         retained_survive rewritten sent_after_it_is_safe sent_and_gone sent_on_a_full_store sent_twice_at_once session_survives
-        shared_kept_late shared_moves shared_moves_after_a_stop shared_moves_once shared_survives takeover_wills
+        shared_kept_late shared_moves shared_moves_after_a_stop shared_moves_once shared_moves_while_rewritten
+        shared_survives takeover_wills
         unreadable_payload will_after_a_stop will_alone_is_rewritten will_delay_goes_on
         will_keeps_its_rules
         will_of_qos_0_once will_was_due_first
