@@ -13,7 +13,7 @@ use crate::session::delivery::Delivery;
 use crate::session::in_flight::Progress;
 use crate::session::{Session, SessionState};
 use crate::storage::{
-    Durability, Position, PublishRecord, Receiver, Record, SessionRecord, StorageFault,
+    Durability, PageRecord, Position, PublishRecord, Receiver, Record, SessionRecord, StorageFault,
     SubscriptionRecord,
 };
 
@@ -98,8 +98,10 @@ impl Broker {
         };
         let mut records = vec![Record::Session(head)];
         for (filter, subscription) in state.subscriptions.iter() {
+            // Of QoS 0 nothing is sent again.
             let mut cursors = state.retained.iter();
-            let cursor = cursors.find(|cursor| &*cursor.filter == filter);
+            let cursor =
+                cursors.find(|cursor| &*cursor.filter == filter && cursor.qos > QoS::AtMostOnce);
             records.push(Record::Subscribed(SubscriptionRecord {
                 session: number,
                 filter,
@@ -107,6 +109,13 @@ impl Broker {
                 identifier: subscription.identifier,
                 retained_as_of: cursor.map(|cursor| cursor.as_of),
             }));
+            if let Some(next) = cursor.and_then(|cursor| cursor.after.as_deref()) {
+                records.push(Record::Page(PageRecord {
+                    session: number,
+                    filter,
+                    next: Some(next),
+                }));
+            }
         }
         let kept = |delivery: &&Delivery| delivery.is_kept;
         let sent = state.in_flight.iter();
