@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dunlin_codec::TopicFilter;
 
+use crate::access::is_servers;
 use crate::error::Refusal;
 use crate::message::Message;
 use crate::settings::{RetainedPolicy, RetainedSettings};
@@ -24,6 +25,8 @@ pub(crate) struct Retained {
     settings: RetainedSettings,
     entries: BTreeSet<Entry>,
     cleared: Cleared,
+    /// Those that clients published, and their size: what the limits are about.
+    counted: usize,
     bytes: u64,
     /// The topics by when they were set, if the oldest may have to give way.
     by_age: BTreeMap<u64, Arc<Message>>,
@@ -106,6 +109,7 @@ impl Retained {
             settings: settings.clone(),
             entries: BTreeSet::new(),
             cleared: Cleared::default(),
+            counted: 0,
             bytes: 0,
             by_age: BTreeMap::new(),
             by_expiry: BTreeMap::new(),
@@ -133,7 +137,7 @@ impl Retained {
 
     fn may_replace(&self, replaced: Option<&Entry>, message: &Message) -> Result<(), Refusal> {
         let payload = message.payload();
-        if payload.is_empty() {
+        if payload.is_empty() || is_servers(message.topic_bytes()) {
             return Ok(());
         }
         let is_too_large = payload.len() > self.settings.payload_bytes_max
@@ -146,7 +150,7 @@ impl Retained {
             return Ok(());
         }
         let freed = replaced.map_or(0, |entry| entry.message.size() as u64);
-        let is_full = (replaced.is_none() && self.count() >= self.settings.messages_max)
+        let is_full = (replaced.is_none() && self.counted >= self.settings.messages_max)
             || self.bytes - freed + message.size() as u64 > self.settings.bytes_max;
         if is_full {
             Err(Refusal::QuotaExceeded)
@@ -173,8 +177,28 @@ impl Retained {
         if present.is_some() {
             self.remove(topic);
         }
-        let size = message.size() as u64;
-        while self.count() >= self.settings.messages_max
+        if !is_servers(message.topic_bytes()) {
+            self.make_room(message.size() as u64)?;
+            self.counted += 1;
+            self.bytes += message.size() as u64;
+            if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
+                self.by_age.insert(sequence, Arc::clone(&message));
+            }
+        }
+        if let Some(at) = message.expires_at() {
+            self.by_expiry.insert((at, sequence), Arc::clone(&message));
+        }
+        self.entries.insert(Entry {
+            message,
+            sequence,
+            applied,
+        });
+        Ok(())
+    }
+
+    /// Lets the oldest give way until there is room for one more message of this size.
+    fn make_room(&mut self, size: u64) -> Result<(), Refusal> {
+        while self.counted >= self.settings.messages_max
             || self.bytes + size > self.settings.bytes_max
         {
             let Some((_, oldest)) = self.by_age.pop_first() else {
@@ -182,18 +206,6 @@ impl Retained {
             };
             self.remove(oldest.topic_bytes());
         }
-        self.bytes += size;
-        if let Some(at) = message.expires_at() {
-            self.by_expiry.insert((at, sequence), Arc::clone(&message));
-        }
-        if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
-            self.by_age.insert(sequence, Arc::clone(&message));
-        }
-        self.entries.insert(Entry {
-            message,
-            sequence,
-            applied,
-        });
         Ok(())
     }
 
@@ -209,7 +221,10 @@ impl Retained {
 
     fn remove(&mut self, topic: &[u8]) {
         if let Some(entry) = self.entries.take(topic) {
-            self.bytes -= entry.message.size() as u64;
+            if !is_servers(topic) {
+                self.counted -= 1;
+                self.bytes -= entry.message.size() as u64;
+            }
             if let Some(at) = entry.message.expires_at() {
                 self.by_expiry.remove(&(at, entry.sequence));
             }

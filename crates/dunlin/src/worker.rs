@@ -169,11 +169,15 @@ impl Worker {
         if connection.list_for_flush() {
             let mut to_flush = self.to_flush.borrow_mut();
             to_flush.push(Rc::clone(connection));
-            if to_flush.len() == 1
-                && let Some(waker) = &*self.flush_waker.borrow()
-            {
-                waker.wake_by_ref();
+            if to_flush.len() == 1 {
+                self.wake_flush();
             }
+        }
+    }
+
+    fn wake_flush(&self) {
+        if let Some(waker) = &*self.flush_waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 
@@ -248,15 +252,27 @@ impl Worker {
         }
     }
 
-    /// Writes what the listed connections have to send. A panic ends that connection only.
+    /// Writes what the listed connections have to send, at once; the flush task goes on where one has
+    /// more.
     pub(crate) fn flush(&self) {
+        if self.flush_once() {
+            self.wake_flush();
+        }
+    }
+
+    /// Writes what the listed connections have to send, and says whether one has more. A panic ends that
+    /// connection only.
+    fn flush_once(&self) -> bool {
         let now = self.now();
         let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
         for connection in batch.drain(..) {
             connection.unlist();
             match catch_unwind(AssertUnwindSafe(|| connection.flush(self, now))) {
                 Ok(Flushed::Done) => {}
-                Ok(Flushed::More) => self.flush_later(&connection),
+                Ok(Flushed::More) if connection.list_for_flush() => {
+                    self.to_flush.borrow_mut().push(connection);
+                }
+                Ok(Flushed::More) => {}
                 Err(_) => {
                     warn!("a defect of the broker: sending panicked; the connection ends");
                     connection.abort();
@@ -264,29 +280,35 @@ impl Worker {
             }
         }
         let mut to_flush = self.to_flush.borrow_mut();
-        if to_flush.is_empty() {
+        let has_more = !to_flush.is_empty();
+        if !has_more {
             *to_flush = batch;
         }
+        has_more
     }
 
     /// The task that sends.
     async fn run_flush(self: Rc<Self>) {
-        std::future::poll_fn(|context| {
-            let mut waker = self.flush_waker.borrow_mut();
-            if waker
-                .as_ref()
-                .is_none_or(|waker| !waker.will_wake(context.waker()))
-            {
-                *waker = Some(context.waker().clone());
-            }
-            drop(waker);
-            self.flush();
-            if !self.to_flush.borrow().is_empty() {
-                context.waker().wake_by_ref();
-            }
-            Poll::<()>::Pending
-        })
-        .await;
+        loop {
+            std::future::poll_fn(|context| {
+                let mut waker = self.flush_waker.borrow_mut();
+                if waker
+                    .as_ref()
+                    .is_none_or(|waker| !waker.will_wake(context.waker()))
+                {
+                    *waker = Some(context.waker().clone());
+                }
+                drop(waker);
+                match self.flush_once() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+            // Who has more to send waits for a look at the sockets: a task that wakes itself is run
+            // many times before that.
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The task that looks at what is due.

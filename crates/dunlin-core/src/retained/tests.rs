@@ -246,6 +246,31 @@ fn bytes_are_bounded() {
     assert_eq!(all(&retained, "#"), ["b", "c"]);
 }
 
+#[test]
+fn what_the_server_says_of_itself_takes_no_room_of_clients() {
+    for policy_at_limit in [RetainedPolicy::Refuse, RetainedPolicy::DropOldest] {
+        let settings = RetainedSettings {
+            messages_max: 2,
+            bytes_max: 2 * message("a", "x", None).size() as u64,
+            policy_at_limit,
+            ..RetainedSettings::default()
+        };
+        let mut retained = Retained::new(&settings);
+        for (sequence, topic) in (1..).zip(["$SYS/broker/uptime", "a", "b", "$SYS/broker/load"]) {
+            retained
+                .set(message(topic, "x", None), (sequence, sequence))
+                .unwrap();
+        }
+        assert_eq!(all(&retained, "#"), ["a", "b"]);
+        assert_eq!(all(&retained, "$SYS/#").len(), 2);
+        retained.clear(b"$SYS/broker/uptime", 5);
+        let third = retained.set(message("c", "x", None), (6, 6));
+        assert_eq!(third.is_ok(), policy_at_limit == RetainedPolicy::DropOldest);
+        assert_eq!(all(&retained, "#").len(), 2);
+        assert_eq!(all(&retained, "$SYS/#"), ["$SYS/broker/load"]);
+    }
+}
+
 // [v5 MQTT-4.7.2-1] [v3 MQTT-4.7.2-1]
 #[test]
 fn wildcards_at_the_first_level_do_not_match_dollar_topics() {

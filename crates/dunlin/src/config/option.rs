@@ -885,7 +885,7 @@ pub static OPTIONS: &[OptionRecord] = &[
         },
         default: "1000000",
         unit: "messages",
-        doc: "How many messages are retained.",
+        doc: "How many messages are retained, besides those of the broker itself below `$SYS/`.",
         ..RECORD
     },
     OptionRecord {
