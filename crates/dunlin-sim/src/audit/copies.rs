@@ -159,9 +159,11 @@ fn note(
     let line = &model.lines[link.0];
     let session = line.session.map(|session| &model.sessions[session]);
     // What is too large for a later connection is taken to be sent to the end [MQTT-3.1.2-25]. That a
-    // message of QoS 1 was sent or acknowledged is not written down at once.
+    // message of QoS 1 was sent or acknowledged is not written down at once; and of a session of which
+    // nobody knows whether it is the one before a stop, also not what was in use then.
+    let is_mixed = session.is_some_and(|session| session.is_mixed);
     let is_present = |known: &&InUse| {
-        let is_forgotten = known.qos == QoS::AtLeastOnce && known.run < run;
+        let is_forgotten = known.run < run && (known.qos == QoS::AtLeastOnce || is_mixed);
         let mut message = known.message.into_iter().zip(session);
         !is_forgotten && !message.any(|(message, session)| is_too_large(model, session, message))
     };
@@ -183,7 +185,6 @@ fn note(
     }
     let is_first = session.is_some_and(|session| session.links.first() == Some(&link));
     let settings = &model.schedule.setup.settings;
-    let is_mixed = session.is_some_and(|session| session.is_mixed);
     if copy.dup && is_first && !is_mixed && settings.mqtt.resend_interval.is_none() {
         findings.add(place, "DUP is for what is sent again", String::new());
     }
