@@ -14,15 +14,21 @@ pub struct Output {
     buffer: Vec<u8>,
     /// How much of `buffer` is written.
     written: usize,
-    /// Payloads, each after so many bytes of `buffer`.
-    payloads: VecDeque<(usize, Bytes)>,
-    payload_bytes: usize,
     /// Bytes that were written so far.
     total: u64,
-    /// What waits for the store: bytes from so many of all on, until that is durable.
-    held: VecDeque<(u64, Position)>,
+    /// What most connections have none of at any time.
+    rare: Option<Box<Rare>>,
     /// Whether the store did not take what is to be sent.
     is_broken: bool,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// Payloads, each after so many bytes of the buffer.
+    payloads: VecDeque<(usize, Bytes)>,
+    payload_bytes: usize,
+    /// What waits for the store: bytes from so many of all on, until that is durable.
+    held: VecDeque<(u64, Position)>,
 }
 
 impl Output {
@@ -54,9 +60,10 @@ impl Output {
     /// What is appended from now on is not written before this is durable.
     pub fn hold(&mut self, position: Position) {
         let from = self.total + self.len() as u64;
-        match self.held.back_mut() {
+        let held = &mut self.rare_mut().held;
+        match held.back_mut() {
             Some((last, present)) if *last == from => *present = present.later(position),
-            _ => self.held.push_back((from, position)),
+            _ => held.push_back((from, position)),
         }
     }
 
@@ -78,25 +85,47 @@ impl Output {
         if self.is_broken {
             return Err(StorageFault::Failed);
         }
-        while let Some((_, position)) = self.held.front() {
+        let Some(rare) = &mut self.rare else {
+            return Ok(());
+        };
+        while let Some((_, position)) = rare.held.front() {
             if storage.stored(*position)?.is_none() {
-                break;
+                return Ok(());
             }
-            self.held.pop_front();
+            rare.held.pop_front();
         }
+        self.drop_rare();
         Ok(())
     }
 
     /// True if something waits for the store.
     pub fn is_held(&self) -> bool {
-        !self.held.is_empty()
+        self.held().is_some()
+    }
+
+    /// From which byte of all on something waits for the store.
+    fn held(&self) -> Option<u64> {
+        Some(self.rare.as_ref()?.held.front()?.0)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn drop_rare(&mut self) {
+        if let Some(rare) = &self.rare
+            && rare.payloads.is_empty()
+            && rare.held.is_empty()
+        {
+            self.rare = None;
+        }
     }
 
     /// Bytes that can be written now.
     pub fn writable(&self) -> usize {
-        self.held.front().map_or_else(
+        self.held().map_or_else(
             || self.len(),
-            |(from, _)| usize::try_from(from - self.total).unwrap_or(usize::MAX),
+            |from| usize::try_from(from - self.total).unwrap_or(usize::MAX),
         )
     }
 
@@ -113,24 +142,31 @@ impl Output {
     /// Appends a payload without a copy.
     pub fn push_payload(&mut self, payload: Bytes) {
         if !payload.is_empty() {
-            self.payload_bytes += payload.len();
-            self.payloads.push_back((self.buffer.len(), payload));
+            let at = self.buffer.len();
+            let rare = self.rare_mut();
+            rare.payload_bytes += payload.len();
+            rare.payloads.push_back((at, payload));
         }
     }
 
     /// Bytes that are not written yet.
-    pub const fn len(&self) -> usize {
-        self.buffer.len() - self.written + self.payload_bytes
+    pub fn len(&self) -> usize {
+        let payload_bytes = self.rare.as_ref().map_or(0, |rare| rare.payload_bytes);
+        self.buffer.len() - self.written + payload_bytes
     }
 
     /// True if everything is written.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// What can be written now, if it lies in one piece.
     pub fn as_single(&self) -> Option<&[u8]> {
-        if self.payloads.is_empty() {
+        if self
+            .rare
+            .as_ref()
+            .is_none_or(|rare| rare.payloads.is_empty())
+        {
             let end = self.written + self.writable();
             self.buffer.get(self.written..end)
         } else {
@@ -144,16 +180,16 @@ impl Output {
         let mut count = 0;
         let mut from = self.written;
         let mut room = slices.iter_mut();
-        let pieces = self.payloads.iter().flat_map(|(at, payload)| {
+        let payloads = self.rare.iter().flat_map(|rare| &rare.payloads);
+        let last = payloads.clone().last().map_or(0, |(at, _)| *at);
+        let tail = self.buffer.get(last.max(self.written)..);
+        let pieces = payloads.flat_map(|(at, payload)| {
             let before = self.buffer.get(from..*at).unwrap_or_default();
             from = *at;
             [before, payload.as_ref()]
         });
-        let mut last = self.payloads.back().map_or(self.written, |(at, _)| *at);
-        last = last.max(self.written);
-        let tail = self.buffer.get(last..).unwrap_or_default();
         let mut left = self.writable().min(bytes_max);
-        for piece in pieces.chain([tail]).filter(|piece| !piece.is_empty()) {
+        for piece in pieces.chain(tail).filter(|piece| !piece.is_empty()) {
             let piece = piece.get(..left.min(piece.len())).unwrap_or_default();
             if piece.is_empty() {
                 break;
@@ -184,7 +220,9 @@ impl Output {
     /// Notes that the first `count` bytes are written.
     pub fn advance(&mut self, mut count: usize) {
         self.total += count as u64;
-        while let Some((at, payload)) = self.payloads.front_mut() {
+        while let Some(rare) = &mut self.rare
+            && let Some((at, payload)) = rare.payloads.front_mut()
+        {
             let before = *at - self.written;
             if count < before {
                 self.written += count;
@@ -193,13 +231,14 @@ impl Output {
             self.written = *at;
             count -= before;
             let taken = count.min(payload.len());
-            self.payload_bytes -= taken;
+            rare.payload_bytes -= taken;
             count -= taken;
             if taken < payload.len() {
                 bytes::Buf::advance(payload, taken);
                 return;
             }
-            self.payloads.pop_front();
+            rare.payloads.pop_front();
+            self.drop_rare();
         }
         self.written = (self.written + count).min(self.buffer.len());
         if self.written == self.buffer.len() {

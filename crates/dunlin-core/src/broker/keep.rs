@@ -82,7 +82,7 @@ impl Broker {
                 false => state.expiry_interval,
             },
             disconnected_at: state.disconnected_at.filter(|_| !is_ghost),
-            window: u32::try_from(session.window()).unwrap_or(u32::MAX),
+            window: u32::from(session.window()),
             will: state.will.as_deref().map(|will| will.record()),
             will_due: state.will_due.filter(|_| !is_ghost),
         }

@@ -60,7 +60,7 @@ pub(crate) struct Attaching {
     pub(crate) connection: ConnectionId,
     pub(crate) expiry_interval: Option<Duration>,
     /// How many messages the client takes without acknowledging them.
-    pub(crate) window: usize,
+    pub(crate) window: u16,
     pub(crate) will: Option<Box<Will>>,
 }
 
@@ -211,7 +211,7 @@ impl Broker {
         &self,
         session: &SessionRef,
         state: &mut SessionState,
-        to: Option<(ConnectionId, usize)>,
+        to: Option<(ConnectionId, u16)>,
     ) {
         match (state.connection.is_some(), to.is_some()) {
             (false, true) => self.connected.fetch_add(1, Ordering::Relaxed),

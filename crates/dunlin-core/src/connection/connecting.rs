@@ -281,7 +281,7 @@ impl Connection {
         };
         let properties = &connect.properties;
         let receive_maximum = properties.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
-        let window = usize::from(receive_maximum.min(settings.session.in_flight_max));
+        let window = receive_maximum.min(settings.session.in_flight_max);
         let expiry_interval = v3::expiry_interval(connect, settings);
         let mut attaching = Attaching {
             client_id: identity.client_id.clone(),

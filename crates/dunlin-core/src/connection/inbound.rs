@@ -128,7 +128,7 @@ impl Connected {
         } else {
             0
         };
-        if unreleased + self.pending >= usize::from(settings.receive_maximum) {
+        if unreleased + usize::from(self.pending) >= usize::from(settings.receive_maximum) {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         Ok(())

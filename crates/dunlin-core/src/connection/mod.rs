@@ -62,7 +62,7 @@ struct Connected {
     /// Seconds; 0 is off.
     keep_alive: u16,
     /// QoS 1 and 2 messages that the client takes unacknowledged.
-    window: usize,
+    window: u16,
     /// The client's Maximum Packet Size.
     packet_bytes_max: usize,
     /// Whether CONNECT had a Session Expiry Interval above 0 (section 3.14.2.2.2).
@@ -70,7 +70,7 @@ struct Connected {
     /// Request Problem Information.
     wants_problems: bool,
     /// Publishes of QoS 1 that are planned and not acknowledged; the session knows those of QoS 2.
-    pending: usize,
+    pending: u16,
     /// Whether the session can have QoS 2 messages that were received and not released: not before the
     /// first of a new session.
     may_have_received: bool,
@@ -94,6 +94,9 @@ struct Connected {
     outbound_aliases: OutboundAliases,
     terms: Option<Arc<Terms>>,
 }
+
+/// There is one for each client: what an allocator gives for this size, and no more.
+const _: () = assert!(size_of::<Connected>() <= 256);
 
 impl Connection {
     /// A Network Connection that was just accepted.

@@ -73,7 +73,7 @@ impl Connected {
                 let stop = self.send_queued(context, &mut state, out);
                 self.schedule_resend(broker, context.now, &state);
                 session.publish_load(&state);
-                let room = self.window.saturating_sub(state.in_flight.len());
+                let room = usize::from(self.window).saturating_sub(state.in_flight.len());
                 let cursor = state.retained.first();
                 let cursor = cursor.filter(|cursor| cursor.qos == QoS::AtMostOnce || room > 0);
                 let page = cursor.map(|cursor| (cursor.clone(), room));
@@ -106,7 +106,7 @@ impl Connected {
             let Some((before, sent)) = state.in_flight.first_from(from) else {
                 return Stop::Empty;
             };
-            if before >= self.window {
+            if before >= usize::from(self.window) {
                 return Stop::WindowFull;
             }
             if out.len() >= out_max {
@@ -156,7 +156,7 @@ impl Connected {
             let Some(next) = state.queue.peek() else {
                 return Stop::Empty;
             };
-            if next.qos > QoS::AtMostOnce && state.in_flight.len() >= self.window {
+            if next.qos > QoS::AtMostOnce && state.in_flight.len() >= usize::from(self.window) {
                 return Stop::WindowFull;
             }
             if let Some(delivery) = state.queue.pop() {

@@ -12,7 +12,7 @@ pub(crate) mod will;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dunlin_codec::QoS;
@@ -46,10 +46,13 @@ pub(crate) struct Session {
     connection: AtomicU64,
     /// Whether the store keeps it: its messages, subscriptions and packet identifiers.
     is_kept: AtomicBool,
-    backlog: AtomicUsize,
-    window: AtomicUsize,
+    backlog: AtomicU32,
+    window: AtomicU16,
     state: Mutex<SessionState>,
 }
+
+/// There are millions: what an allocator gives for this size with the two counts of an `Arc`.
+const _: () = assert!(size_of::<Session>() + 16 <= 384);
 
 /// What a session consists of.
 pub(crate) struct SessionState {
@@ -103,8 +106,8 @@ impl Session {
             is_connected: AtomicBool::new(false),
             connection: AtomicU64::new(0),
             is_kept: AtomicBool::new(false),
-            backlog: AtomicUsize::new(0),
-            window: AtomicUsize::new(0),
+            backlog: AtomicU32::new(0),
+            window: AtomicU16::new(0),
             state: Mutex::new(SessionState {
                 connection: None,
                 is_woken: false,
@@ -156,28 +159,25 @@ impl Session {
     /// Makes the copies agree with the state, which the caller has locked.
     pub(crate) fn publish_load(&self, state: &SessionState) {
         let backlog = state.queue.len() + state.in_flight.len();
+        let backlog = u32::try_from(backlog).unwrap_or(u32::MAX);
         self.backlog.store(backlog, Ordering::Relaxed);
     }
 
     /// Notes who is connected, and how many messages it takes at once.
-    pub(crate) fn set_connected(
-        &self,
-        state: &mut SessionState,
-        to: Option<(ConnectionId, usize)>,
-    ) {
+    pub(crate) fn set_connected(&self, state: &mut SessionState, to: Option<(ConnectionId, u16)>) {
         state.connection = to.map(|(connection, _)| connection);
         state.is_woken = false;
         if let Some((connection, _)) = to {
             self.connection.store(connection.0, Ordering::Release);
         }
         self.is_connected.store(to.is_some(), Ordering::Release);
-        self.window
-            .store(to.map_or(0, |(_, window)| window), Ordering::Relaxed);
+        let window = to.map_or(0, |(_, window)| window);
+        self.window.store(window, Ordering::Relaxed);
         self.publish_load(state);
     }
 
     /// How many messages its client takes unacknowledged; 0 while it is away.
-    pub(crate) fn window(&self) -> usize {
+    pub(crate) fn window(&self) -> u16 {
         self.window.load(Ordering::Relaxed)
     }
 
@@ -323,11 +323,11 @@ impl Member for SessionRef {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight() < self.window.load(Ordering::Relaxed)
+        self.in_flight() < usize::from(self.window())
     }
 
     fn in_flight(&self) -> usize {
-        self.backlog.load(Ordering::Relaxed)
+        self.backlog.load(Ordering::Relaxed) as usize
     }
 
     fn is_kept(&self) -> bool {

@@ -65,6 +65,9 @@ pub(super) struct Inner {
     pub(super) waker: Option<Waker>,
 }
 
+/// There is one for each client: what an allocator gives for this size with the two counts of an `Rc`.
+const _: () = assert!(size_of::<Connection>() + 16 <= 448);
+
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {

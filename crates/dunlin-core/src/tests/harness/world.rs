@@ -59,7 +59,7 @@ impl Peer {
     }
 
     /// Bytes that wait for the socket.
-    pub(crate) const fn outbox_len(&self) -> usize {
+    pub(crate) fn outbox_len(&self) -> usize {
         self.out.len()
     }
 
