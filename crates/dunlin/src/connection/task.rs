@@ -61,6 +61,8 @@ pub(super) struct Inner {
     pub(super) pace: Pace,
     /// Whether the socket took less than there was.
     pub(super) is_blocked: bool,
+    /// Whether the direction to the client is ended.
+    is_shut: bool,
     /// Wakes the task.
     pub(super) waker: Option<Waker>,
 }
@@ -109,6 +111,7 @@ impl Connection {
                 authentication: Authentication::default(),
                 pace: Pace::default(),
                 is_blocked: false,
+                is_shut: false,
                 waker: None,
             }),
         }
@@ -463,9 +466,10 @@ impl Inner {
         if matches!(self.core.close_reason(), Some(CloseReason::Disconnected(_))) {
             return Poll::Ready(());
         }
-        if self.transport.poll_shutdown(context).is_pending() {
+        if !self.is_shut && self.transport.poll_shutdown(context).is_pending() {
             return Poll::Pending;
         }
+        self.is_shut = true;
         let mut discarded = [0; 4096];
         loop {
             let mut read = ReadBuf::new(&mut discarded);

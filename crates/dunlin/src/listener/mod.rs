@@ -10,6 +10,7 @@ mod tls;
 mod unix;
 mod websocket;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -141,7 +142,7 @@ pub(crate) struct Accepted {
 
 /// A stream that is with no worker.
 enum Stream {
-    Tcp(std::net::TcpStream),
+    Tcp(std::net::TcpStream, SocketAddr),
     Quic(Box<QuicStream>, Peer),
     Unix(std::os::unix::net::UnixStream),
 }
@@ -164,9 +165,9 @@ impl Next {
         }
     }
 
-    fn go_on(self, worker: &Rc<Worker>, stream: tokio::net::TcpStream) {
+    fn go_on(self, worker: &Rc<Worker>, stream: tokio::net::TcpStream, from: SocketAddr) {
         let peer = Peer {
-            address: stream.peer_addr().ok(),
+            address: Some(from),
             ..Peer::default()
         };
         match self {
@@ -188,8 +189,8 @@ impl Accepted {
     pub(crate) fn go_on(self, worker: &Rc<Worker>) {
         let what_next = self.what_next;
         let registered = match self.stream {
-            Stream::Tcp(stream) => tokio::net::TcpStream::from_std(stream)
-                .map(|stream| what_next.go_on(worker, stream)),
+            Stream::Tcp(stream, from) => tokio::net::TcpStream::from_std(stream)
+                .map(|stream| what_next.go_on(worker, stream, from)),
             Stream::Quic(stream, peer) => {
                 what_next.go_on_opened(worker, Transport::Quic(stream), peer);
                 Ok(())

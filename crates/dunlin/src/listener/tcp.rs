@@ -48,13 +48,13 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
     };
     let mut turns = Turns::default();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, peer)) => {
+        let (stream, from) = match listener.accept().await {
+            Ok((stream, from)) => {
                 // Behind proxies the address that counts is in the header.
-                if state.opening.proxies.is_empty() && state.comes_too_often(&worker, peer) {
+                if state.opening.proxies.is_empty() && state.comes_too_often(&worker, from) {
                     continue;
                 }
-                stream
+                (stream, from)
             }
             Err(error) if is_of_connection(&error) => continue,
             Err(error) => {
@@ -68,11 +68,11 @@ pub(super) async fn run(socket: TcpListener, state: Arc<ListenerState>, worker: 
             continue;
         };
         let Some(mailbox) = turns.next(&worker) else {
-            what_next.go_on(&worker, stream);
+            what_next.go_on(&worker, stream, from);
             continue;
         };
         if let Ok(stream) = stream.into_std() {
-            let stream = Stream::Tcp(stream);
+            let stream = Stream::Tcp(stream, from);
             mailbox.put([Command::Serve(Accepted { stream, what_next })]);
         }
     }
