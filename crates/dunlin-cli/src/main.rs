@@ -53,6 +53,8 @@ Example: dunlin sub -t t/1 & dunlin pub -t t/1 -m hello";
 /// An MQTT broker, and the client to try one
 #[derive(Debug, Parser)]
 #[command(name = "dunlin", version, after_help = EXIT_CODES)]
+// A script or an alias may say an option again: the last counts, as with other clients.
+#[command(args_override_self = true)]
 struct Program {
     #[command(subcommand)]
     command: Command,

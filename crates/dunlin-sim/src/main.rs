@@ -1,6 +1,7 @@
 //! Runs seeds of the simulator, or one of them again.
 #![expect(clippy::print_stdout, reason = "it is a program that prints")]
 
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -63,7 +64,11 @@ fn main() -> Result<ExitCode> {
     let all_is_well = if arguments.plants {
         find_plants()
     } else if let Some(seed) = arguments.seed {
-        replay(&arguments, seed)?
+        match replay(&arguments, seed) {
+            // The reader is gone, as with `dunlin-sim … | head`.
+            Err(error) if is_broken_pipe(&error) => true,
+            told => told?,
+        }
     } else if let Some(seeds) = arguments.seeds.clone() {
         run_all(&arguments, seeds)
     } else {
@@ -74,6 +79,11 @@ fn main() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Runs seeds, on several threads; true if nothing was wrong.
@@ -169,18 +179,19 @@ fn replay(arguments: &Arguments, seed: u64) -> Result<bool> {
         }
         schedule.steps = steps;
     }
-    println!("{:#?}", schedule.setup);
+    let mut out = io::stdout().lock();
+    writeln!(out, "{:#?}", schedule.setup)?;
     for step in &schedule.steps {
-        println!("{step}");
+        writeln!(out, "{step}")?;
     }
     let verdict = judge(&schedule, arguments.plant);
     for (place, entry) in verdict.trace.entries.iter().enumerate() {
         if !entry.event.is_ping() {
-            println!("{place:>5}  {entry}");
+            writeln!(out, "{place:>5}  {entry}")?;
         }
     }
     for violation in &verdict.violations {
-        println!("at {}: {violation}", violation.place);
+        writeln!(out, "at {}: {violation}", violation.place)?;
     }
     Ok(verdict.violations.is_empty())
 }

@@ -30,6 +30,32 @@ async fn qos_2_is_done_when_it_is_complete() {
 }
 
 #[tokio::test]
+async fn the_last_of_a_repeated_option_counts() {
+    let listener = PeerListener::bind().await.unwrap();
+    let words = [
+        "pub", "-q", "2", "-t", "a", "-m", "one", "-up", "a: 1", "-t", "b", "-m", "two", "-up",
+        "a: 2", "-q", "0",
+    ];
+    let child = dunlin(&words, &listener).spawn().unwrap();
+    let mut peer = accept(&listener).await;
+    let received = peer.receive().await.unwrap();
+    let Packet::Publish(publish) = received.packet() else {
+        panic!("{received:?}")
+    };
+    assert_eq!(publish.topic.as_str(), "b");
+    assert_eq!(
+        (publish.payload, publish.qos),
+        (b"two".as_slice(), QoS::AtMostOnce)
+    );
+    // Those of which there can be several are all there.
+    let user = &publish.properties.user_properties;
+    assert_eq!(user.iter().collect::<Vec<_>>(), [("a", "1"), ("a", "2")]);
+    assert_eq!(peer.expect_disconnect().await.unwrap(), ReasonCode::Success);
+    peer.close();
+    assert_eq!(output(child).await.status.code(), Some(0));
+}
+
+#[tokio::test]
 async fn every_flag_is_in_the_packet() {
     let listener = PeerListener::bind().await.unwrap();
     let words = [
