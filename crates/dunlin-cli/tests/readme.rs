@@ -161,7 +161,7 @@ fn five_commands_lead_to_tls_with_a_password() {
     assert_eq!(block.lines().count(), 5);
     // The subscriber ends with its message, perhaps before it is waited for: a job would be unknown then,
     // a process is not. The reader's shell stays open.
-    let block = format!("{block}wait $!\nkill %1\nwait %1");
+    let block = format!("{block}wait $!\nkill %1\nwait");
     let printed = paste(&block, 0, &program(PROGRAM_WITH_BROKER));
     assert_eq!(
         printed.matches("topic: hello/world").count(),
