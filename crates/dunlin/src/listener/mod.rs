@@ -4,6 +4,7 @@
 mod handshake;
 mod proxy_protocol;
 mod quic;
+mod quic_socket;
 mod state;
 mod tcp;
 mod tls;

@@ -2,20 +2,24 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use quinn::{
-    Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime, TransportConfig, VarInt,
+    AsyncTimer, AsyncUdpSocket, Connection, Endpoint, EndpointConfig, Incoming, Runtime,
+    TokioRuntime, TransportConfig, VarInt,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::task::spawn_local;
 use tracing::warn;
 
 use super::handshake::Handshakes;
+use super::quic_socket::QuicSocket;
 use super::state::ListenerState;
 use super::tcp::Turns;
 use super::tls::Tls;
@@ -40,6 +44,9 @@ const WINDOW_BYTES: u32 = 256 * 1024;
 /// What waits in the one socket of all connections: a datagram that finds it full comes again only
 /// after a second.
 const SOCKET_BYTES: usize = 4 << 20;
+
+/// Connections that began and were not looked at; what comes beyond is forgotten without an answer.
+const UNSEEN_MAX: usize = 2048;
 
 /// Handshakes after which a client has to show that its address is its own.
 const UNVALIDATED_MAX: usize = 64;
@@ -86,6 +93,31 @@ fn server_config(tls: Arc<ServerConfig>) -> Result<quinn::ServerConfig, NoInitia
     Ok(config)
 }
 
+/// Runs what QUIC does as tasks of the worker, in turns with its others. As tasks of the runtime they
+/// would have dozens of turns for one of all the worker's, and those who begin would not be answered as
+/// fast as they come.
+#[derive(Debug)]
+struct WorkerRuntime;
+
+impl Runtime for WorkerRuntime {
+    fn new_timer(&self, at: Instant) -> Pin<Box<dyn AsyncTimer>> {
+        TokioRuntime.new_timer(at)
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        spawn_local(future);
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let socket = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(QuicSocket::new(socket)))
+    }
+
+    fn now(&self) -> Instant {
+        TokioRuntime.now()
+    }
+}
+
 /// The certificates of now, as QUIC takes them.
 struct Current {
     tls: Arc<Tls>,
@@ -121,8 +153,8 @@ pub(super) async fn run(
         .map_err(io::Error::other)
         .and_then(|config| {
             let mut config = quinn::ServerConfig::clone(&config);
-            config.max_incoming(state.handshakes.max());
-            let runtime = Arc::new(TokioRuntime);
+            config.max_incoming(UNSEEN_MAX);
+            let runtime = Arc::new(WorkerRuntime);
             Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime)
         });
     let endpoint = match endpoint {
