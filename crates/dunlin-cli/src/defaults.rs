@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Protocol;
 use crate::failure::{Failure, usage};
+use crate::status::warn_if_exposed;
 
 /// Names the file, if it is not the usual one.
 pub(crate) const PATH_VARIABLE: &str = "DUNLIN_CLIENT_CONFIG";
@@ -116,7 +117,7 @@ fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Defaults, Failure
     {
         let file: File = toml::from_str(&text)
             .map_err(|error| usage(format!("{}: {}", path.display(), one_line(&error))))?;
-        return Ok(file.into());
+        return Ok(file.taken_from(path));
     }
     let is_named = variable(PATH_VARIABLE).is_some_and(|value| !value.is_empty());
     let home = variable("HOME").filter(|_| !is_named);
@@ -125,7 +126,7 @@ fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Defaults, Failure
     };
     match text_of(&path)? {
         Some(text) => of_mqttx(&text)
-            .map(Defaults::from)
+            .map(|file| file.taken_from(&path))
             .map_err(|what| usage(format!("{}: {what}", path.display()))),
         None => Ok(Defaults::default()),
     }
@@ -192,6 +193,16 @@ fn of_mqttx(text: &str) -> Result<File, String> {
         }
     }
     Ok(file)
+}
+
+impl File {
+    /// What holds by a file, of which it is said if others can read a password in it.
+    fn taken_from(self, path: &Path) -> Defaults {
+        if self.mqtt.password.is_some() {
+            warn_if_exposed(path);
+        }
+        self.into()
+    }
 }
 
 impl From<File> for Defaults {

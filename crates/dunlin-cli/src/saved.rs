@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, failed, usage};
+use crate::status::warn_if_exposed;
 
 /// Where options are, unless told otherwise.
 pub(crate) const DEFAULT_PATH: &str = "./dunlin-cli-options.json";
@@ -86,6 +87,9 @@ pub(crate) fn with_loaded(
     let told = |what: String| usage(format!("--load-options {}: {what}", path.display()));
     let text = fs::read(&path).map_err(|error| told(error.to_string()))?;
     let file = Kind::of(&path).parse(&text).map_err(told)?;
+    if holds_password(&file) {
+        warn_if_exposed(&path);
+    }
     let key = named.key();
     let Some(options) = file.get(&key).and_then(Value::as_object) else {
         return Err(told(format!("there are no options of {key}")));
@@ -105,6 +109,16 @@ pub(crate) fn with_loaded(
     words.extend(loaded);
     words.extend(given);
     Ok(Some(words))
+}
+
+/// Whether the options of any command in a file have a password.
+fn holds_password(file: &Value) -> bool {
+    let mut commands = file.as_object().into_iter().flat_map(Map::values);
+    commands.any(|options| {
+        options
+            .get("password")
+            .is_some_and(|value| !value.is_null())
+    })
 }
 
 /// Writes the file that `--save-options` names, keeping what it says of other commands.

@@ -1,6 +1,9 @@
 //! What a command says about itself, apart from what it is asked to print.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use dunlin::secret::{Readers, exposure};
 
 use crate::clock;
 use crate::defaults::{self, OutputStyle};
@@ -69,6 +72,15 @@ impl Status {
 pub(crate) fn warn(text: &str) {
     let line = paint(has_color(&io::stderr()), "33", "warning:", text);
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// Warns of a file with a password if others can read it.
+pub(crate) fn warn_if_exposed(path: &Path) {
+    // One that is gone by now is read by nobody.
+    let data = std::fs::metadata(path).ok();
+    if let Some(said) = data.and_then(|data| exposure(path, &data, Readers::Owner)) {
+        warn(&said);
+    }
 }
 
 /// A line on standard error that the command ends with.

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
+use crate::secret::{Readers, exposure};
+
 /// The time between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -137,8 +139,8 @@ impl WatchedFile {
             let data = file.metadata()?;
             self.read = Some(Look::of(&data));
             self.seen = self.read;
-            if is_secret {
-                warn_if_open(&self.path, &data);
+            if is_secret && let Some(said) = exposure(&self.path, &data, Readers::Group) {
+                warn!("{said}");
             }
             let mut bytes = Vec::new();
             file.take(bytes_max + 1).read_to_end(&mut bytes)?;
@@ -162,18 +164,6 @@ impl Look {
         }
     }
 }
-
-#[cfg(unix)]
-fn warn_if_open(path: &Path, data: &Metadata) {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&data.permissions());
-    if mode & 0o007 != 0 {
-        let path = path.display();
-        warn!("{path} holds secrets, and everyone on this machine can read it: chmod o= {path}");
-    }
-}
-
-#[cfg(not(unix))]
-const fn warn_if_open(_: &Path, _: &Metadata) {}
 
 #[cfg(test)]
 mod tests;

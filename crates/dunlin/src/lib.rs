@@ -18,6 +18,7 @@ mod mailbox;
 mod mutate;
 mod peer;
 mod publish;
+pub mod secret;
 mod server;
 mod settings;
 mod shared;

@@ -206,3 +206,43 @@ fn info_log_no_password_and_no_hash_is_ever_shown() {
         assert!(!line.starts_with("forged"), "{line}");
     }
 }
+
+/// A file of options with a password in it is its owner's, or it is said.
+#[test]
+fn exposure_a_password_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    // Nothing is sent: the topic is wrong.
+    let warnings = |file: &str, more: &[&str]| {
+        let mut command = alone(&[&["pub", "-t", "a/#", "-m", "x"], more].concat());
+        command.env("DUNLIN_CLIENT_CONFIG", file);
+        let errors = command.output().unwrap().stderr;
+        let lines = text(&errors).lines().map(str::to_owned);
+        let lines = lines.filter(|line| line.starts_with("warning: "));
+        lines.collect::<Vec<_>>()
+    };
+    let secret = "[mqtt]\npassword = \"s3cret\"\n";
+    let options = "{\"pub\": {\"password\": \"s3cret\"}}";
+    for (mode, is_open) in [(0o600, false), (0o640, true), (0o644, true)] {
+        let file = write("client.toml", secret, mode);
+        let said = warnings(&file, &[]);
+        assert_eq!(said.len(), usize::from(is_open), "{mode:o}: {said:?}");
+        let loaded = write("options.json", options, mode);
+        let said = warnings("/nowhere", &["--load-options", &loaded]);
+        assert_eq!(said.len(), usize::from(is_open), "{mode:o}: {said:?}");
+        for line in said {
+            assert!(line.ends_with(&format!("chmod 600 {loaded}")), "{line}");
+            assert!(!line.contains("s3cret"), "{line}");
+        }
+    }
+    let file = write("client.toml", "[mqtt]\nusername = \"ada\"\n", 0o644);
+    let loaded = write("options.json", "{\"pub\": {\"username\": \"ada\"}}", 0o644);
+    let said = warnings(&file, &["--load-options", &loaded]);
+    assert!(said.is_empty(), "{said:?}");
+}

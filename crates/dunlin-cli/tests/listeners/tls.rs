@@ -278,9 +278,9 @@ fn a_key_that_everyone_can_read_is_warned_of() {
             &key,
         ],
     );
-    let line = broker.wait_for_log("is a secret");
+    let line = broker.wait_for_log("holds secrets");
     assert!(
-        line.contains("WARN") && line.contains(&format!("chmod 600 {key}")),
+        line.contains("WARN") && line.contains(&format!("chmod o= {key}")),
         "{line}"
     );
 }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::config::{ClientCertificate, TlsConfig, TlsVersion};
 use crate::files::Reload;
+use crate::secret::{Readers, exposure};
 
 /// The largest file that is read; a chain of certificates is a thousand times smaller, a list of what
 /// is revoked may be long.
@@ -278,7 +279,11 @@ fn all<T: PemObject>(path: &Path, what: &'static str) -> Result<Vec<T>, TlsError
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    warn_if_others_can_read(path);
+    // What cannot be looked at cannot be read either.
+    let data = fs::metadata(path).ok();
+    if let Some(said) = data.and_then(|data| exposure(path, &data, Readers::Group)) {
+        warn!("{said}");
+    }
     match PrivateKeyDer::from_pem_slice(&read(path)?) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(TlsError::Nothing {
@@ -293,20 +298,6 @@ fn not_pem(path: &Path, error: &pem::Error) -> TlsError {
     TlsError::Pem {
         path: path.to_owned(),
         what: error.to_string(),
-    }
-}
-
-/// A secret that every user of the machine can read is none.
-fn warn_if_others_can_read(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(path).map(|about| about.permissions().mode());
-    if let Ok(mode) = mode
-        && mode & 0o007 != 0
-    {
-        let (path, mode) = (path.display(), mode & 0o777);
-        warn!(
-            "{path} is a secret, and every user of this machine can get at it (mode {mode:03o}): chmod 600 {path}"
-        );
     }
 }
 
