@@ -64,5 +64,9 @@ pub(crate) fn run(args: &MigrateArgs, out: &mut impl Write) -> Result<(), Failur
             status::warn(&format!("complete it by hand: {}", problem.what));
         }
     }
+    if let Some(path) = output {
+        let path = path.display();
+        status::note(&format!("{path} written: dunlin serve --config {path}"));
+    }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use dunlin::config::option;
+use dunlin::config::{Config, option};
 
 /// The largest file that is read, and how deep one may name others.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -27,6 +27,8 @@ struct Listener {
     address: Option<String>,
     has_tls: bool,
     is_websocket: bool,
+    /// The path of a Unix socket, which has neither port nor address.
+    socket: Option<String>,
     /// Keys of a `[[listener]]`.
     fields: BTreeMap<&'static str, String>,
 }
@@ -54,6 +56,8 @@ impl fmt::Display for Left {
 enum To {
     /// To an option, as a number, a truth or a text.
     Number(&'static str, &'static str),
+    /// A number, of which 0 means that there is no bound.
+    Bound(&'static str, &'static str),
     Truth(&'static str, &'static str),
     Text(&'static str, &'static str),
     /// To a key of the listener.
@@ -76,34 +80,33 @@ const SAME: &[(&str, To)] = &[
     ("max_connections", To::ListenerNumber("max_connections")),
     (
         "max_inflight_messages",
-        To::Number("session", "in_flight_max"),
+        To::Bound("session", "in_flight_max"),
     ),
     ("max_keepalive", To::Number("mqtt", "keep_alive_max_s")),
-    ("max_packet_size", To::Number("mqtt", "packet_bytes_max")),
+    ("max_packet_size", To::Bound("mqtt", "packet_bytes_max")),
     ("max_qos", To::Number("mqtt", "qos_max")),
-    ("max_queued_bytes", To::Number("session", "queue_bytes_max")),
+    ("max_queued_bytes", To::Bound("session", "queue_bytes_max")),
     (
         "max_queued_messages",
-        To::Number("session", "queue_messages_max"),
+        To::Bound("session", "queue_messages_max"),
     ),
+    ("mount_point", To::ListenerText("mount_point")),
     ("max_topic_alias", To::Number("mqtt", "topic_alias_maximum")),
-    ("message_size_limit", To::Number("mqtt", "packet_bytes_max")),
+    ("message_size_limit", To::Bound("mqtt", "packet_bytes_max")),
     ("password_file", To::Text("auth", "password_file")),
     ("per_listener_settings", To::Nothing),
-    ("persistence", To::Nothing),
     ("persistence_file", To::Nothing),
-    ("pid_file", To::Nothing),
     ("retain_available", To::Truth("mqtt", "retain_available")),
     ("set_tcp_nodelay", To::Nothing),
     ("sys_interval", To::Number("mqtt", "sys_interval_s")),
     ("upgrade_outgoing_qos", To::Nothing),
-    ("user", To::Nothing),
 ];
 
 /// Reads the file and those that it names.
 pub(super) fn migrate(path: &Path) -> Result<Migrated, String> {
     let mut migrated = Migrated::default();
     migrated.read(path, 0)?;
+    migrated.settle(path);
     if migrated.listeners.is_empty() {
         // Without any, Mosquitto listens on this machine alone.
         migrated.listeners.push(Listener {
@@ -115,6 +118,32 @@ pub(super) fn migrate(path: &Path) -> Result<Migrated, String> {
 }
 
 impl Migrated {
+    /// Says what Mosquitto takes for granted and the broker here does not.
+    fn settle(&mut self, path: &Path) {
+        for listener in &mut self.listeners {
+            // There, authorities alone ask no client for a certificate.
+            if listener.fields.contains_key("tls_client_ca_file") {
+                let asked = listener.fields.entry("tls_client_certificate");
+                asked.or_insert_with(|| quoted("none"));
+            }
+        }
+        // Without any, both let everybody in who is on this machine.
+        let config = Config::from_toml(&self.to_string());
+        let is_open = config.is_ok_and(|config| {
+            let mut listeners = config.listeners.iter();
+            !config.auth.allow_anonymous && listeners.any(|listener| listener.allow_anonymous)
+        });
+        if is_open && !self.listeners.is_empty() {
+            self.left.push(Left {
+                place: path.display().to_string(),
+                line: "allow_anonymous false".to_owned(),
+                why: "on loopback addresses and Unix sockets anybody may connect as long as no \
+                      authentication is configured"
+                    .to_owned(),
+            });
+        }
+    }
+
     fn read(&mut self, path: &Path, depth: usize) -> Result<(), String> {
         if depth > DEPTH_MAX {
             return Err(format!(
@@ -162,9 +191,32 @@ impl Migrated {
                 return Ok(());
             }
             "protocol" => {
-                self.last_listener().is_websocket = value == "websockets";
+                let is_websocket = value == "websockets";
+                self.last_listener().is_websocket = is_websocket;
+                return match value {
+                    "mqtt" => Ok(()),
+                    _ if is_websocket => Err("there it is at any path, here at /mqtt".to_owned()),
+                    _ => Err("expected mqtt or websockets".to_owned()),
+                };
+            }
+            "socket_domain" => {
+                let listener = self.last_listener();
+                if value == "ipv4" && listener.address.is_none() {
+                    listener.address = Some("0.0.0.0".to_owned());
+                }
                 return Ok(());
             }
+            "tls_version" => {
+                let version = match value {
+                    "tlsv1.3" => "1.3",
+                    "tlsv1.2" => "1.2",
+                    _ => return Err("TLS 1.2 is the oldest that is spoken".to_owned()),
+                };
+                return self.field("tls_version_min", quoted(version));
+            }
+            "persistence" if value == "true" => return Ok(()),
+            "persistence" => return self.option("store", "ephemeral", "true".to_owned()),
+            "allow_zero_length_clientid" if value == "true" => return Ok(()),
             "require_certificate" => {
                 let field = "tls_client_certificate";
                 let word = if value == "true" { "required" } else { "none" };
@@ -198,7 +250,12 @@ impl Migrated {
                 .map_err(|_| "expected a number".to_owned())
         };
         match to.map(|(_, to)| *to) {
-            Some(To::Number(section, key)) => self.option(section, key, number()?),
+            Some(To::Bound(section, key)) if value == "0" => {
+                Err(format!("there is always a bound here, {section}.{key}"))
+            }
+            Some(To::Number(section, key) | To::Bound(section, key)) => {
+                self.option(section, key, number()?)
+            }
             Some(To::Truth(section, key)) if matches!(value, "true" | "false") => {
                 self.option(section, key, value.to_owned())
             }
@@ -220,11 +277,15 @@ impl Migrated {
 
     fn listener(&mut self, value: &str) -> Result<(), String> {
         let (port, address) = value.split_once([' ', '\t']).unwrap_or((value, ""));
-        if port == "0" {
-            return Err("a Unix socket: add it by hand".to_owned());
+        let address = address.trim();
+        if port == "0" && address.starts_with('/') {
+            self.listeners.push(Listener {
+                socket: Some(address.to_owned()),
+                ..Listener::default()
+            });
+            return Ok(());
         }
         let port = port.parse().map_err(|_| "expected a port".to_owned())?;
-        let address = address.trim();
         self.listeners.push(Listener {
             port: Some(port),
             address: (!address.is_empty()).then(|| address.to_owned()),
@@ -292,6 +353,9 @@ impl Migrated {
 
 impl Listener {
     fn url(&self) -> String {
+        if let Some(path) = &self.socket {
+            return format!("unix://{path}");
+        }
         let scheme = match (self.is_websocket, self.has_tls) {
             (false, false) => "mqtt",
             (false, true) => "mqtts",
@@ -337,7 +401,11 @@ fn shown(key: &str, value: &str) -> String {
     let is_secret = ["password", "psk", "pass", "secret"]
         .iter()
         .any(|word| key.contains(word));
-    let value: String = value.escape_debug().take(80).collect();
+    let escaped = value.chars().take(80).map(|c| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    });
+    let value: String = escaped.collect();
     match (is_secret, value.as_str()) {
         (true, _) => format!("{key} (not shown)"),
         (false, "") => key.to_owned(),
@@ -348,10 +416,21 @@ fn shown(key: &str, value: &str) -> String {
 /// Why an option has no counterpart.
 fn reason(key: &str) -> &'static str {
     match key {
-        "connection" | "address" | "addresses" | "topic" | "notifications" | "try_private"
-        | "start_type" | "cleansession" | "round_robin" | "idle_timeout" | "restart_timeout" => {
-            "this version has no bridge"
-        }
+        "connection"
+        | "address"
+        | "addresses"
+        | "topic"
+        | "notifications"
+        | "try_private"
+        | "start_type"
+        | "cleansession"
+        | "round_robin"
+        | "idle_timeout"
+        | "restart_timeout"
+        | "keepalive_interval"
+        | "threshold"
+        | "notification_topic"
+        | "notifications_local_only" => "this version has no bridge",
         _ if key.starts_with("bridge_")
             || key.starts_with("remote_")
             || key.starts_with("local_") =>
@@ -365,6 +444,19 @@ fn reason(key: &str) -> &'static str {
         _ if key.starts_with("log_") || key == "connection_messages" => {
             "the log goes to standard error, and log.level says how much"
         }
+        "persistence_location" => {
+            "store.data_dir says where the store is, and what Mosquitto kept is not read"
+        }
+        "pid_file" => "no file names the process",
+        "user" => "the broker stays who started it, which should not be root",
+        "capath" => "name one file with listener.tls_client_ca_file",
+        "ciphers" | "ciphers_tls1.3" | "dhparamfile" => {
+            "the broker chooses among what is secure in TLS 1.2 and 1.3"
+        }
+        "http_dir" => "no files are served",
+        "memory_limit" => "limits.memory_bytes_max bounds the memory of the whole process",
+        "max_inflight_bytes" => "session.in_flight_max bounds their number",
+        "allow_zero_length_clientid" => "the broker chooses the identifiers that are empty",
         _ => "nothing here means the same",
     }
 }

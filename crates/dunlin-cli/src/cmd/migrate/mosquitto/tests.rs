@@ -1,4 +1,4 @@
-use dunlin::config::Config;
+use dunlin::config::StoreConfig;
 
 use super::*;
 
@@ -96,6 +96,63 @@ fn names_of_certificates_are_carried_over() {
 }
 
 #[test]
+fn what_a_listener_says_holds_for_it() {
+    let migrated = migrated(
+        "allow_anonymous true
+persistence false
+listener 1883
+socket_domain ipv4
+protocol mqtt
+mount_point tenant-a/
+listener 8084
+user mosquitto
+protocol websockets
+cafile a
+certfile c
+keyfile k
+tls_version tlsv1.3
+listener 0 /run/mosquitto.sock
+",
+    );
+    let left: Vec<_> = migrated.left.iter().map(|left| &*left.line).collect();
+    assert_eq!(left, ["user mosquitto", "protocol websockets"]);
+    let config = Config::from_toml(&migrated.to_string()).unwrap();
+    let binds: Vec<_> = config
+        .listeners
+        .iter()
+        .map(|listener| listener.bind.to_string())
+        .collect();
+    assert_eq!(
+        binds,
+        [
+            "mqtt://0.0.0.0:1883",
+            "wss://[::]:8084/mqtt",
+            "unix:///run/mosquitto.sock"
+        ]
+    );
+    assert_eq!(config.listeners[0].mount_point, "tenant-a/");
+    let tls = config.listeners[1].tls.as_ref().unwrap();
+    // Only require_certificate asks clients for theirs.
+    assert_eq!(tls.client_certificate.as_word(), "none");
+    assert_eq!(tls.version_min.as_word(), "1.3");
+    assert_eq!(config.store, StoreConfig::Ephemeral);
+}
+
+#[test]
+fn who_may_connect_without_a_password_is_told() {
+    let said = |text: &str| {
+        let left = migrated(text).left;
+        left.iter()
+            .any(|left| left.why.contains("anybody may connect"))
+    };
+    assert!(said("listener 1883 127.0.0.1\nplugin dynsec.so\n"));
+    assert!(said("listener 0 /run/m.sock\nallow_anonymous false\n"));
+    assert!(!said("listener 1883 127.0.0.1\nallow_anonymous true\n"));
+    assert!(!said("listener 1883 127.0.0.1\npassword_file p\n"));
+    assert!(!said("listener 1883 192.0.2.1\n"));
+}
+
+#[test]
 fn what_is_left_is_listed_and_no_secret_is_shown() {
     let migrated = migrated(
         "connection up
@@ -103,6 +160,9 @@ remote_password hunter2
 plugin /usr/lib/x.so
 max_qos two
 nonsense
+max_queued_bytes 0
+protocol http_api
+topic a/# out 1 \"\" b/
 ",
     );
     let left: Vec<_> = migrated.left.iter().map(ToString::to_string).collect();
@@ -112,6 +172,9 @@ nonsense
         ":3: not carried over: plugin /usr/lib/x.so: there are no plugins",
         ":4: not carried over: max_qos two: expected a number",
         ":5: not carried over: nonsense: nothing here means the same",
+        ":6: not carried over: max_queued_bytes 0: there is always a bound here, session.queue_bytes_max",
+        ":7: not carried over: protocol http_api: expected mqtt or websockets",
+        ":8: not carried over: topic a/# out 1 \"\" b/: this version has no bridge",
     ]
     .into_iter()
     .enumerate()
