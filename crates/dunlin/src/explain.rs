@@ -65,6 +65,7 @@ pub fn publish(
         &explanation,
         rules.rules().len(),
         not_asked(config),
+        "",
     ))
 }
 
@@ -88,7 +89,8 @@ pub fn subscribe(
         let inner = share.filter;
         format!("it is a shared subscription: rules are asked about {inner}")
     }));
-    Ok(explained(&explanation, rules.rules().len(), steps))
+    let wider = ", and a subscription that is wider than its rule is denied whole";
+    Ok(explained(&explanation, rules.rules().len(), steps, wider))
 }
 
 /// What only a running broker asks.
@@ -103,7 +105,13 @@ fn not_asked(config: &Config) -> Vec<String> {
     servers.map(step).collect()
 }
 
-fn explained(explanation: &Explanation<'_>, rules: usize, mut steps: Vec<String>) -> Explained {
+/// `besides` is what is to be known if no rule applies and the rest is denied.
+fn explained(
+    explanation: &Explanation<'_>,
+    rules: usize,
+    mut steps: Vec<String>,
+    besides: &str,
+) -> Explained {
     let within = "it is within the limits of the configuration";
     match explanation.step {
         Step::Violation(violation) => steps.push(format!("{violation}: the connection ends")),
@@ -114,7 +122,7 @@ fn explained(explanation: &Explanation<'_>, rules: usize, mut steps: Vec<String>
         }
         Step::Rules(verdict) => {
             steps.push(within.to_owned());
-            steps.push(by_rules(&verdict, rules));
+            steps.push(by_rules(&verdict, rules, besides));
         }
     }
     Explained {
@@ -124,7 +132,7 @@ fn explained(explanation: &Explanation<'_>, rules: usize, mut steps: Vec<String>
     }
 }
 
-fn by_rules(verdict: &Verdict<'_>, rules: usize) -> String {
+fn by_rules(verdict: &Verdict<'_>, rules: usize, besides: &str) -> String {
     match (verdict.rule, verdict.effect) {
         (Some(rule), effect) => {
             let part = if verdict.is_partial {
@@ -141,10 +149,7 @@ fn by_rules(verdict: &Verdict<'_>, rules: usize) -> String {
             format!("none of {rules} rules applies: access.no_match allows it")
         }
         (None, Effect::Deny) => {
-            format!(
-                "none of {rules} rules allows it: access.no_match denies the rest, and a \
-                 subscription that is wider than its rule is denied whole"
-            )
+            format!("none of {rules} rules allows it: access.no_match denies the rest{besides}")
         }
     }
 }

@@ -181,7 +181,7 @@ pub struct Loaded {
 pub struct Changed {
     /// The option.
     pub path: &'static str,
-    /// Its value, as TOML.
+    /// Its value, as TOML; of tables what was written into them.
     pub value: String,
     /// Who wrote it.
     pub source: Source,
@@ -217,11 +217,10 @@ fn finish(mut raw: Raw) -> Result<Loaded, ConfigError> {
         .iter()
         .filter_map(|record| {
             let setting = raw.settings.get(record.path)?;
-            let value = setting.value.to_string();
             let default = defaults.get(record.path)?.value.to_string();
-            (value != default).then(|| Changed {
+            (setting.value.to_string() != default).then(|| Changed {
                 path: record.path,
-                value,
+                value: format!("{:#}", setting.value),
                 source: setting.source.clone(),
             })
         })

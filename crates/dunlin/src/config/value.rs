@@ -44,7 +44,7 @@ pub(super) struct Setting {
 /// Settings by option path, or by key inside a table.
 pub(super) type Settings = BTreeMap<&'static str, Setting>;
 
-/// As TOML.
+/// As TOML; `{:#}` is without what nobody wrote into a table.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,15 +60,21 @@ impl fmt::Display for Value {
             Self::List(items) => {
                 f.write_str("[")?;
                 for (index, item) in items.iter().enumerate() {
-                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, item.value)?;
+                    f.write_str(if index == 0 { "" } else { ", " })?;
+                    item.value.fmt(f)?;
                 }
                 f.write_str("]")
             }
             Self::Table(fields) => {
                 f.write_str("{ ")?;
-                for (index, (name, field)) in fields.iter().enumerate() {
+                let is_brief = f.alternate();
+                let shown = fields
+                    .iter()
+                    .filter(|(_, field)| !is_brief || field.source != Source::Default);
+                for (index, (name, field)) in shown.enumerate() {
                     let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{name} = {}", field.value)?;
+                    write!(f, "{comma}{name} = ")?;
+                    field.value.fmt(f)?;
                 }
                 f.write_str(" }")
             }

@@ -100,7 +100,7 @@ fn permissions_are_shown_as_people_write_them() {
     for mode in ["0o600", "384", "0x180"] {
         let changed = loaded(mode).unwrap().changed;
         assert!(
-            changed[0].value.contains("unix_mode = 0o600,"),
+            changed[0].value == "[{ bind = \"unix:///a\", unix_mode = 0o600 }]",
             "{mode}: {changed:?}"
         );
     }
