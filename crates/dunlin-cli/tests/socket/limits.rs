@@ -53,7 +53,8 @@ async fn a_topic_of_slashes_ends_the_connection_of_its_publisher() {
 
 #[tokio::test]
 async fn a_filter_of_slashes_is_refused_and_the_connection_stays() {
-    let broker = Broker::start(&[]);
+    // They are not too long, they have too many levels.
+    let broker = Broker::start(&["--set", "mqtt.topic_bytes_max=65535"]);
     let pluses = format!("{}+", "+/".repeat(32_767));
     for version in VERSIONS {
         let mut peer = open(&broker, "bad", version).await;
@@ -142,6 +143,43 @@ async fn the_longest_packet_is_refused_when_it_is_announced() {
             .await
             .unwrap();
         ended(&mut later, version, ReasonCode::PacketTooLarge).await;
+    }
+    is_well(broker).await;
+}
+
+/// Memory is taken for bytes that came, where the longest packet is allowed as well: the broker has less
+/// than all of them announce.
+#[tokio::test]
+async fn a_length_that_is_announced_takes_no_memory() {
+    let broker = Broker::start_in(
+        &["prlimit", "--as=3000000000"],
+        &[
+            "--ephemeral",
+            "--set",
+            "mqtt.packet_bytes_max=268435460",
+            "--set",
+            "mqtt.connect_packet_bytes_max=268435460",
+        ],
+    );
+    let mut begin = vec![0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, b't'];
+    // Large enough for a buffer of its own, and with more to come.
+    begin.resize(100_000, 0);
+    for version in VERSIONS {
+        let mut waiting = Vec::new();
+        for number in 0..TIMES {
+            let mut peer = open(&broker, &format!("b{number}"), version).await;
+            peer.send_bytes(&begin).await.unwrap();
+            let mut first = Peer::connect(broker.socket_address(), version)
+                .await
+                .unwrap();
+            first
+                .send_bytes(&[0x10, 0xff, 0xff, 0xff, 0x7f])
+                .await
+                .unwrap();
+            waiting.push((peer, first));
+        }
+        let mut other = open(&broker, "good", version).await;
+        ping(&mut other).await;
     }
     is_well(broker).await;
 }

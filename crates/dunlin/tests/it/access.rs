@@ -203,8 +203,8 @@ async fn rules_of_the_configuration_change_with_it() {
     assert_eq!(publish(&mut bob, "t", "1").await, ReasonCode::NotAuthorized);
 }
 
-/// What waited for a client that was away is not delivered when its rule is gone, nor is what is
-/// retained.
+/// What waited for a client that was away is not delivered when its rule is gone: it is asked about
+/// when the client comes back.
 #[tokio::test]
 async fn acl_on_delivery_what_waits_is_dropped_with_its_rule() {
     let house = House::new(Some(ACL), "");

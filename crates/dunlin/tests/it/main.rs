@@ -12,6 +12,7 @@ mod certificate;
 mod certified;
 mod half_open;
 mod limits;
+mod listener;
 mod quic;
 
 use std::io::{Read, Write};

@@ -12,9 +12,15 @@ use crate::certificate::SelfSigned;
 use crate::{CONNACK, CONNECT};
 
 fn start(certificate: &SelfSigned) -> (Server, SocketAddr) {
-    let listener = "[[listener]]\nbind = \"quic://127.0.0.1:0\"\n";
-    let ephemeral = "store.ephemeral = true\n";
-    let config = Config::from_toml(&(ephemeral.to_owned() + &certificate.section() + listener));
+    start_with(certificate, "")
+}
+
+/// The same with these keys of its listener.
+fn start_with(certificate: &SelfSigned, more: &str) -> (Server, SocketAddr) {
+    let config = Config::from_toml(&format!(
+        "store.ephemeral = true\n{}[[listener]]\nbind = \"quic://127.0.0.1:0\"\n{more}",
+        certificate.section()
+    ));
     let config = config.unwrap();
     let server = Server::start(&config).unwrap();
     let address = server.addresses().iter().find_map(Bind::socket_address);
@@ -101,6 +107,38 @@ async fn the_end_of_the_broker_is_told() {
     expect(&mut receive, b"\xe0\x01\x8b").await;
     connection.close(0_u8.into(), b"");
     ending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_without_a_place_says_so() {
+    let certificate = SelfSigned::new();
+    let (server, address) = start_with(&certificate, "max_connections = 1\n");
+    let (_endpoint, first) = connected(&certificate, address, &[b"mqtt"]).await.unwrap();
+    let _streams = open(&first).await;
+    let (_endpoint, second) = connected(&certificate, address, &[b"mqtt"]).await.unwrap();
+    let (mut send, _receive) = second.open_bi().await.unwrap();
+    // Whether it is written before it is closed does not matter.
+    let _ = send.write_all(CONNECT).await;
+    let ConnectionError::ApplicationClosed(close) = second.closed().await else {
+        panic!("it is closed by the broker")
+    };
+    assert_eq!(&close.reason[..], b"the listener is full");
+    tokio::task::spawn_blocking(|| server.shut_down())
+        .await
+        .unwrap();
+}
+
+/// A client that does not go on after the handshake of QUIC has its time as well.
+// Class 18 of attacks.
+#[tokio::test]
+async fn slow_clients_who_opens_no_stream_is_closed_in_time() {
+    let certificate = SelfSigned::new();
+    let (server, address) = start_with(&certificate, "handshake_timeout_s = 1\n");
+    let (_endpoint, connection) = connected(&certificate, address, &[b"mqtt"]).await.unwrap();
+    connection.closed().await;
+    tokio::task::spawn_blocking(|| server.shut_down())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
