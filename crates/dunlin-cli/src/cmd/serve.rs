@@ -35,8 +35,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         if loaded.config.store == StoreConfig::Ephemeral {
             info!("everything is kept in memory, and nothing survives the process (--ephemeral)");
         }
-        let plain = server.addresses().iter().find_map(|bind| match bind {
-            Bind::Tcp(address) => Some(*address),
+        let mut listeners = loaded.config.listeners.iter().zip(server.addresses());
+        // The commands have no password.
+        let plain = listeners.find_map(|(listener, bind)| match bind {
+            Bind::Tcp(address) if listener.allow_anonymous => Some(*address),
             _ => None,
         });
         if let Some(address) = plain {

@@ -198,9 +198,11 @@ async fn of_quic() {
     let certificate = SelfSigned::new();
     let datagrams = first_datagrams(&certificate).await;
     let (server, address) = start("quic", &certificate);
-    let hostile = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for datagram in datagrams {
-        hostile.send_to(&datagram, address).unwrap();
+    let hostile: Vec<_> = (0..HALF_OPEN)
+        .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+        .collect();
+    for (datagram, from) in datagrams.iter().zip(hostile.iter().cycle()) {
+        from.send_to(datagram, address).unwrap();
     }
     let mut slowest = Duration::ZERO;
     for _ in 0..GOOD {
