@@ -1,8 +1,8 @@
-//! The socket of all connections over QUIC, at which those who begin wait apart.
+//! The socket of all connections over QUIC, at which very many who begin at once wait apart.
 //!
-//! Answering a first datagram takes longer than sending one. So all that is there is taken from the
-//! operating system at once, what belongs to connections that are open goes on, and of those who
-//! begin the newest come first: of a flood of clients that never go on most are late anyhow, and
+//! Answering a first datagram takes longer than sending one. So when many begin, all that is there is
+//! taken from the operating system at once, what belongs to connections that are open goes on, and of
+//! those who begin the newest come first: of a flood of clients that never go on most are late anyhow, and
 //! whoever means well is behind none of them.
 
 use std::collections::VecDeque;
@@ -44,6 +44,23 @@ impl QuicSocket {
             inner,
             waiting: Mutex::default(),
         }
+    }
+
+    /// Whether more begin than can be answered as they come. If not, all stay in the order in which they
+    /// came: what follows a handshake cannot be read before it.
+    fn is_flooded(&self, buffers: &[IoSliceMut<'_>], about: &[RecvMeta], count: usize) -> bool {
+        if !self.waiting.lock().is_empty() {
+            return true;
+        }
+        let received = buffers.iter().zip(about).take(count);
+        let begin = received.filter(|(buffer, about)| {
+            begins(
+                buffer
+                    .get(..about.stride.min(about.len))
+                    .unwrap_or_default(),
+            )
+        });
+        count == buffers.len() && begin.count() > count / 2
     }
 
     /// Lets those of these datagrams wait who begin, and moves the others to the front.
@@ -120,6 +137,9 @@ impl AsyncUdpSocket for QuicSocket {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(count)) => {
+                    if !self.is_flooded(buffers, about, count) {
+                        return Poll::Ready(Ok(count));
+                    }
                     taken += count;
                     let others = self.sort(buffers, about, count);
                     if others > 0 {

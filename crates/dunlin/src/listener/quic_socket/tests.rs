@@ -97,7 +97,20 @@ fn receive(socket: &QuicSocket, room: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_newest_of_those_who_begin_come_first_and_others_before_them() {
+fn while_few_begin_all_come_in_their_order() {
+    let (socket, arrive) = socket();
+    let handshake = b"\xe0\0\0\0\x01 of an open connection".to_vec();
+    let sent = [initial(1), handshake.clone(), initial(2), initial(3)];
+    // There is no more than that, or half of it at most.
+    for (room, sent) in [(5, &sent[..]), (2, &sent[..2])] {
+        sent.iter().for_each(|datagram| arrive(datagram));
+        assert_eq!(receive(&socket, room), sent);
+        assert!(receive(&socket, room).is_empty());
+    }
+}
+
+#[test]
+fn of_many_who_begin_the_newest_come_first_and_others_before_them() {
     let (socket, arrive) = socket();
     let other = b"\x40 of an open connection";
     for number in 1..=4 {
