@@ -66,6 +66,11 @@ impl Handshakes {
         }
     }
 
+    /// How many connections may be in the list.
+    pub(super) const fn max(&self) -> usize {
+        self.max
+    }
+
     /// How many connections there are.
     pub(super) fn count(&self) -> usize {
         self.going_on.lock().held

@@ -161,9 +161,11 @@ pub(super) async fn run(
         Ok(endpoint) => endpoint,
         Err(error) => return warn!(%error, "cannot accept connections over QUIC"),
     };
+    // So that those who pretend to be somebody else never push out who is not.
+    let unvalidated_max = UNVALIDATED_MAX.min(state.handshakes.max() / 2);
     let mut turns = Turns::default();
     while let Some(incoming) = endpoint.accept().await {
-        let is_busy = state.handshakes.count() >= UNVALIDATED_MAX;
+        let is_busy = state.handshakes.count() >= unvalidated_max;
         if is_busy && !incoming.remote_address_validated() && incoming.may_retry() {
             // Whoever pretends to be somebody else does not hear this.
             let _it_may_be_retried = incoming.retry();
