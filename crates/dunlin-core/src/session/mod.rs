@@ -51,9 +51,6 @@ pub(crate) struct Session {
     state: Mutex<SessionState>,
 }
 
-/// There are millions: what an allocator gives for this size with the two counts of an `Arc`.
-const _: () = assert!(size_of::<Session>() + 16 <= 384);
-
 /// What a session consists of.
 pub(crate) struct SessionState {
     /// The Network Connection, while there is one.
@@ -334,3 +331,6 @@ impl Member for SessionRef {
         Session::is_kept(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
