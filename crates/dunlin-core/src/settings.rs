@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dunlin_codec::{QoS, TopicFilter, TopicName};
 
-use crate::message::STORED_PAYLOAD_BYTES_MIN;
+use crate::message::{Message, STORED_PAYLOAD_BYTES_MIN};
 use crate::storage::Durability;
 
 /// What holds for a broker.
@@ -57,11 +57,11 @@ impl Default for DurabilitySettings {
 }
 
 impl DurabilitySettings {
-    /// What holds for a message of this topic.
-    pub(crate) fn of(&self, topic: TopicName<'_>) -> Durability {
+    /// What holds for a message.
+    pub(crate) fn of(&self, message: &Message) -> Durability {
         let mut rules = self.topics.iter();
         rules
-            .find(|(rule, _)| rule.matches(topic))
+            .find(|(rule, _)| rule.matches(message.topic()))
             .map_or(self.usual, |&(_, durability)| durability)
     }
 }

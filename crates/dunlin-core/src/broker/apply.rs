@@ -66,7 +66,7 @@ impl Broker {
         };
         let is_kept = |place: usize, target| {
             if is_as_planned {
-                plan.keepers.targets.get(place).is_some_and(|&kept| kept)
+                plan.is_target_kept(place)
             } else {
                 self.keeps_late(&late, target)
             }
@@ -88,7 +88,7 @@ impl Broker {
         } else {
             for (place, group) in route.groups.iter().enumerate() {
                 let is_kept = if is_as_planned {
-                    plan.keepers.groups.get(place).is_some_and(|&kept| kept)
+                    plan.is_group_kept(place)
                 } else {
                     self.keeps_group_late(&late, group)
                 };
@@ -273,7 +273,7 @@ impl Broker {
         let mut gone = None;
         for _ in 0..MEMBERS_TRIED_MAX {
             let chosen = group.choose(
-                message.topic(),
+                message.topic_bytes(),
                 message.publisher().0,
                 worker.random(),
                 gone,

@@ -39,7 +39,7 @@ pub struct PublishPlan {
     /// Where a QoS 2 message came from.
     pub(super) exchange: Option<Exchange>,
     /// The session whose will it is, and which, if the store knows that.
-    will_of: Option<(SessionNumber, u64)>,
+    will_of: Option<Box<(SessionNumber, u64)>>,
     /// What the store has to know.
     pub(super) keepers: Keepers,
     /// Until it is applied or given up, what was written before cannot be thrown away.
@@ -49,18 +49,17 @@ pub struct PublishPlan {
 /// For whom the store has to keep a message.
 #[derive(Debug, Default)]
 pub(super) struct Keepers {
-    /// Which targets of the route, by their place; empty if none.
-    pub(super) targets: Vec<bool>,
-    /// Which shared subscriptions of the route, by their place; empty if none.
-    pub(super) groups: Vec<bool>,
+    /// Which targets of the route, by their place, and behind them which shared subscriptions; empty if
+    /// none of both.
+    places: Vec<bool>,
     /// Whether anybody is promised the message, for a store that lasts as long as the process and
     /// with it every session.
     in_memory: bool,
 }
 
 impl Keepers {
-    fn is_empty(&self) -> bool {
-        self.targets.is_empty() && self.groups.is_empty() && !self.in_memory
+    const fn is_empty(&self) -> bool {
+        self.places.is_empty() && !self.in_memory
     }
 }
 
@@ -124,7 +123,7 @@ impl Broker {
     pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
         let plan = self.plan(worker, publication.message);
         PublishPlan {
-            will_of: publication.will_of,
+            will_of: publication.will_of.map(Box::new),
             _outstanding: publication.outstanding.or(plan._outstanding),
             ..plan
         }
@@ -143,13 +142,13 @@ impl Broker {
             retains: plan.keeps_retained(),
             receivers: &plan.receivers(),
             received: plan.received(),
-            will_of: plan.will_of,
+            will_of: plan.will_of.as_deref().copied(),
         };
         // Nobody is told that a message of QoS 0 is safe. But who has a will must not get it again when
         // a stop makes the broker forget that it was published.
         let durability = match plan.message.qos() {
             QoS::AtMostOnce if plan.will_of.is_none() => Durability::Memory,
-            _ => self.settings().durability.of(plan.message.topic()),
+            _ => self.settings().durability.of(&plan.message),
         };
         let records = [Record::Publish(record)];
         self.storage().append(&records, durability).map(Some)
@@ -185,19 +184,18 @@ impl Broker {
         }
         let settings = &self.settings().session.queue;
         let publisher = message.publisher().0;
-        let is_kept = |target: &Target<SessionRef>| {
+        let is_target_kept = |target: &Target<SessionRef>| {
             let session = &target.subscriber;
             session.is_kept()
                 && target.delivered_from(publisher).is_some_and(|delivered| {
                     session.keeps(message.qos().min(delivered.qos), settings)
                 })
         };
-        if route.targets.iter().any(is_kept) {
-            keepers.targets = route.targets.iter().map(is_kept).collect();
-        }
-        let is_kept = |group| self.keeps_for_group(message, group);
-        if route.groups.iter().any(is_kept) {
-            keepers.groups = route.groups.iter().map(is_kept).collect();
+        let is_group_kept = |group| self.keeps_for_group(message, group);
+        if route.targets.iter().any(is_target_kept) || route.groups.iter().any(is_group_kept) {
+            let targets = route.targets.iter().map(is_target_kept);
+            let groups = route.groups.iter().map(is_group_kept);
+            keepers.places = targets.chain(groups).collect();
         }
         keepers
     }
@@ -238,10 +236,8 @@ impl PublishPlan {
 
     /// How a session gets it that the store keeps it for.
     pub(super) fn kept_target(&self, session: &SessionRef) -> Option<&Target<SessionRef>> {
-        let mut targets = self.route.targets.iter().zip(&self.keepers.targets);
-        targets.find_map(|(target, &is_kept)| {
-            (is_kept && target.subscriber.number() == session.number()).then_some(target)
-        })
+        let mut targets = self.route_targets_kept();
+        targets.find(|target| target.subscriber.number() == session.number())
     }
 
     /// Whether the store keeps it for a shared subscription.
@@ -251,13 +247,28 @@ impl PublishPlan {
 
     /// The sessions that the store keeps it for.
     pub(super) fn kept_targets(&self) -> impl Iterator<Item = &SessionRef> {
-        let targets = self.route.targets.iter().zip(&self.keepers.targets);
-        targets.filter_map(|(target, &is_kept)| is_kept.then_some(&target.subscriber))
+        self.route_targets_kept().map(|target| &target.subscriber)
+    }
+
+    fn route_targets_kept(&self) -> impl Iterator<Item = &Target<SessionRef>> {
+        let targets = self.route.targets.iter().zip(&self.keepers.places);
+        targets.filter_map(|(target, &is_kept)| is_kept.then_some(target))
+    }
+
+    /// Whether the store keeps it for the target at this place of the route.
+    pub(super) fn is_target_kept(&self, place: usize) -> bool {
+        self.keepers.places.get(place).is_some_and(|&kept| kept)
+    }
+
+    /// Whether the store keeps it for the shared subscription at this place of the route.
+    pub(super) fn is_group_kept(&self, place: usize) -> bool {
+        self.is_target_kept(self.route.targets.len() + place)
     }
 
     /// The shared subscriptions that the store keeps it for.
     pub(super) fn kept_groups(&self) -> impl Iterator<Item = &Arc<Group<SessionRef>>> {
-        let groups = self.route.groups.iter().zip(&self.keepers.groups);
+        let kept = self.keepers.places.iter().skip(self.route.targets.len());
+        let groups = self.route.groups.iter().zip(kept);
         groups.filter_map(|(group, &is_kept)| is_kept.then_some(group))
     }
 
@@ -268,9 +279,7 @@ impl PublishPlan {
     /// Who has to be given it and keeps it until then. A shared subscription keeps it by itself
     /// until one of its members has it.
     fn receivers(&self) -> Vec<Receiver<'_>> {
-        let targets = self.route.targets.iter().zip(&self.keepers.targets);
-        let targets = targets.filter(|&(_, &is_kept)| is_kept);
-        let targets = targets.filter_map(|(target, _)| {
+        let targets = self.route_targets_kept().filter_map(|target| {
             let delivered = target.delivered_from(self.message.publisher().0)?;
             Some(Receiver {
                 session: target.subscriber.number(),
@@ -280,9 +289,7 @@ impl PublishPlan {
                 group: None,
             })
         });
-        let groups = self.route.groups.iter().zip(&self.keepers.groups);
-        let groups = groups.filter(|&(_, &is_kept)| is_kept);
-        let groups = groups.map(|(group, _)| Receiver {
+        let groups = self.kept_groups().map(|group| Receiver {
             session: SessionNumber::NONE,
             qos: self.message.qos(),
             retain: self.message.retain(),

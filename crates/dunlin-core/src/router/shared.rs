@@ -5,7 +5,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use dunlin_codec::TopicName;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::list::{List, Subscription, spread};
@@ -175,7 +174,7 @@ impl<S: Member> Group<S> {
     /// that is away. Among equals the strategy chooses; `random` is all the chance there is.
     pub(crate) fn choose(
         &self,
-        topic: TopicName<'_>,
+        topic: &[u8],
         publisher: u64,
         random: u64,
         exclude: Option<u64>,
@@ -336,9 +335,8 @@ fn remainder(number: u64, count: usize) -> usize {
 }
 
 /// A hash of the topic that is the same in every process (FNV-1a).
-fn hash(topic: TopicName<'_>) -> u64 {
-    let bytes = topic.as_str().bytes();
-    spread(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+fn hash(topic: &[u8]) -> u64 {
+    spread(topic.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     }))
 }
