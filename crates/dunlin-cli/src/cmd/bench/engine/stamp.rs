@@ -20,12 +20,12 @@ impl Stamp {
     /// The bytes.
     pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let fields = self.run.to_be_bytes().into_iter();
-        let fields = fields.chain(self.publisher.to_be_bytes());
-        let fields = fields.chain(self.sequence.to_be_bytes());
-        let fields = fields.chain(self.time_ns.to_be_bytes());
-        for (to, from) in bytes.iter_mut().zip(fields) {
-            *to = from;
+        let whole = u128::from(self.run) << 96
+            | u128::from(self.publisher) << 64
+            | u128::from(self.sequence);
+        if let Some((head, time)) = bytes.split_first_chunk_mut::<16>() {
+            *head = whole.to_be_bytes();
+            time.copy_from_slice(&self.time_ns.to_be_bytes());
         }
         bytes
     }
