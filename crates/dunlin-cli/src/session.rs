@@ -173,10 +173,20 @@ pub(crate) async fn disconnect(client: &Client) {
         .await;
 }
 
+/// A wish that a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
+    Terminate,
+}
+
 /// SIGINT and SIGTERM, which end a command normally.
 pub(crate) struct Signals {
     #[cfg(unix)]
-    terminate: Option<tokio::signal::unix::Signal>,
+    terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
@@ -187,17 +197,7 @@ impl Signals {
     pub(crate) fn catch() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
-            terminate: Some(signal(SignalKind::terminate())?),
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// From now on Ctrl-C does not end the process by itself; SIGTERM still does.
-    #[cfg(unix)]
-    pub(crate) fn catch_interrupt() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: None,
+            terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
@@ -208,32 +208,26 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// The same.
-    #[cfg(not(unix))]
-    pub(crate) fn catch_interrupt() -> Result<Self, Failure> {
-        Self::catch()
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) {
+        self.next_signal().await;
     }
 
-    /// Waits for one.
+    /// Waits for one, and tells which it is.
     #[cfg(unix)]
-    pub(crate) async fn next(&mut self) {
-        let terminate = async {
-            match &mut self.terminate {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
+    pub(crate) async fn next_signal(&mut self) -> Signal {
         tokio::select! {
-            _ = terminate => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
 
-    /// Waits for one.
+    /// Waits for one, and tells which it is.
     #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next_signal(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Signal::Interrupt
     }
 }

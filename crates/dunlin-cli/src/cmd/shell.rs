@@ -2,6 +2,7 @@
 
 mod hub;
 mod line;
+mod terminal;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Write};

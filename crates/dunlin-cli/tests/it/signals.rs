@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: every command says goodbye, and its exit code tells whether it was done.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use dunlin_client::codec::{Packet, ReasonCode, Subscribe};
@@ -97,5 +97,57 @@ async fn a_script_of_the_shell_ends_with_its_connections() {
         peer.close();
         assert_eq!(exit(child).await.code(), Some(1), "{then:?}");
         drop(script);
+    }
+}
+
+/// `script` gives the shell a terminal.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_shell_on_a_terminal_says_goodbye_on_sigterm() {
+    let listener = PeerListener::bind().await.unwrap();
+    let address = listener.address().unwrap();
+    let (host, port) = (address.ip(), address.port());
+    let directory = tempfile::tempdir().unwrap();
+    for then in ["", "wait 1 600\n"] {
+        let pid = directory.path().join("pid");
+        let dunlin = env!("CARGO_BIN_EXE_dunlin");
+        let line = format!("echo $$ > {}; exec {dunlin} shell", pid.display());
+        let mut child = std::process::Command::new("script")
+            .args(["-q", "-e", "-c", &line, "/dev/null"])
+            .env("XDG_STATE_HOME", directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut keys = child.stdin.take().unwrap();
+        keys.write_all(format!("connect a -h {host} -p {port}\n").as_bytes())
+            .unwrap();
+        let mut peer = accept(&listener).await;
+        // What is typed before the prompt is there may be thrown away.
+        let mut screen = Vec::new();
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&screen).contains("a> ") {
+            child
+                .stdout
+                .as_mut()
+                .unwrap()
+                .read_exact(&mut byte)
+                .unwrap();
+            screen.extend(byte);
+        }
+        keys.write_all(then.as_bytes()).unwrap();
+        let pid = std::fs::read_to_string(pid).unwrap();
+        let line = format!("kill -TERM {pid}");
+        let killed = std::process::Command::new("sh")
+            .args(["-c", &line])
+            .status();
+        assert!(killed.unwrap().success(), "{line}");
+        expect_goodbye(&mut peer, "shell").await;
+        peer.close();
+        let output = super::output(child).await;
+        let printed = super::text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{then:?}: {printed}");
+        assert!(printed.contains("ended by a signal"), "{then:?}: {printed}");
+        drop(keys);
     }
 }

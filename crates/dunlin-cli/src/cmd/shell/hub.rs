@@ -15,10 +15,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Desk;
 use super::line::Order;
+use super::terminal::Mode;
 use crate::EXIT_FAILED;
 use crate::args::{ConnectArgs, topic_name};
 use crate::failure::{Failure, failed, not_connected, usage};
-use crate::session::{self, Signals};
+use crate::session::{self, Signal, Signals};
 use crate::status;
 
 /// Orders and news that wait, at most.
@@ -46,8 +47,7 @@ pub(super) struct Hub {
 /// Who gives the orders.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// A person at a prompt: Ctrl-C ends an order, and the prompt has the terminal in a state that only
-    /// a normal end or the shell outside takes back.
+    /// A person at a prompt: Ctrl-C ends an order, and SIGTERM all connections.
     Person,
     /// A script: a signal ends it, and all connections before.
     Script,
@@ -62,13 +62,15 @@ impl Hub {
         let own = desk.clone();
         let signals = {
             let _entered = runtime.enter();
-            match reader {
-                Reader::Person => Signals::catch_interrupt()?,
-                Reader::Script => Signals::catch()?,
-            }
+            Signals::catch()?
         };
+        let mode = (reader == Reader::Person).then(Mode::of_terminal);
         let thread = std::thread::spawn(move || {
-            if runtime.block_on(serve(receiver, own, reader, signals)) == Ended::BySignal {
+            let ended = runtime.block_on(serve(receiver, own, reader, signals));
+            if let Ended::BySignal(_asked) = ended {
+                if let Some(mode) = mode {
+                    mode.restore();
+                }
                 status::error("ended by a signal");
                 // The other thread waits for a line of standard input, which nothing else ends.
                 std::process::exit(i32::from(EXIT_FAILED));
@@ -121,10 +123,10 @@ struct Board {
 }
 
 /// What ended the orders.
-#[derive(PartialEq, Eq)]
 enum Ended {
     Normally,
-    BySignal,
+    /// A signal, and whose order was not done: it waits for the answer until the process ends.
+    BySignal(Option<Reply>),
 }
 
 async fn serve(
@@ -148,15 +150,20 @@ async fn serve(
                 };
                 let answer = tokio::select! {
                     answer = board.obey(order, &mut receiver) => answer,
-                    () = signals.next() => Err(failed("ended by a signal")),
+                    signal = signals.next_signal() => {
+                        if (reader, signal) == (Reader::Person, Signal::Terminate) {
+                            break Ended::BySignal(Some(reply));
+                        }
+                        Err(failed("ended by a signal"))
+                    }
                 };
                 // Whoever asked waits for it.
                 let _ = reply.send(answer);
             }
             Some((name, event)) = receiver.recv() => board.tell(&name, &event).await,
-            () = signals.next() => {
-                if reader == Reader::Script {
-                    break Ended::BySignal;
+            signal = signals.next_signal() => {
+                if reader == Reader::Script || signal == Signal::Terminate {
+                    break Ended::BySignal(None);
                 }
             }
         }
