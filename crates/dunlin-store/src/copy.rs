@@ -6,9 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Directory, Disk};
+use crate::frame::Scan;
 use crate::read::{open_all, read};
 use crate::replay::{self, ReadError};
 use crate::report::Report;
+use crate::segment::HEADER_BYTES;
 
 /// What the name of a directory ends with while it is written.
 const PARTIAL: &str = ".partial";
@@ -74,12 +76,14 @@ pub fn copy(from: &Path, to: &Path) -> Result<Report, CopyError> {
     let copy = Directory::create(&partial).map_err(|error| unwritten(&partial, error))?;
     for (name, file) in files {
         let (bytes, _) = replay::bytes(&*file).map_err(|error| unread(error.into()))?;
-        // The room that is made ahead is no part of the copy.
-        let Some(last) = bytes.iter().rposition(|&byte| byte != 0) else {
+        if bytes.iter().all(|&byte| byte == 0) {
             continue;
-        };
+        }
+        // The room that is made ahead is no part of the copy; zeros that a frame ends with are.
+        let mut scan = Scan::new(&bytes, HEADER_BYTES, name.key, 0);
+        scan.by_ref().for_each(drop);
         let name = name.to_string();
-        let bytes = bytes.get(..=last).unwrap_or(&bytes);
+        let bytes = bytes.get(..scan.used()).unwrap_or(&bytes);
         let write = || {
             let file = copy.create(&name)?;
             file.write_at(0, bytes)?;

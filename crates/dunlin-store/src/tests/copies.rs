@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use dunlin_core::id::SessionNumber;
+use dunlin_core::message::Message;
 use dunlin_core::storage::{Durability, Record, Storage as _};
 
-use super::{append, message, publish, sequences, settings};
+use super::{message, message_of, publish, sequences, settings};
 use crate::{CopyError, ReadError, Store, copy, read};
 
 fn found(directory: &Path) -> Vec<i64> {
@@ -17,7 +19,12 @@ fn found(directory: &Path) -> Vec<i64> {
 }
 
 fn wait_until_stored(store: &Store, sequence: u64) {
-    let position = append(store, sequence, 300, Durability::Fsync).unwrap();
+    wait_until_message_stored(store, &message(sequence, 300));
+}
+
+fn wait_until_message_stored(store: &Store, message: &Arc<Message>) {
+    let position = store.append(&[publish(message)], Durability::Fsync);
+    let position = position.unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     store.set_progress(move || {
         let _ = sender.send(());
@@ -50,6 +57,18 @@ fn a_backup_of_a_store_in_use_is_a_store() {
     assert_eq!(again, (1..=50).collect::<Vec<_>>());
     assert!(!report.is_damaged() && report.torn.is_none(), "{report:?}");
     wait_until_stored(&second, 51);
+}
+
+#[test]
+fn a_backup_has_the_zeros_that_the_last_append_ends_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    let (store, _) = Store::open(&data, &settings(), &mut |_| ()).unwrap();
+    wait_until_stored(&store, 1);
+    wait_until_message_stored(&store, &message_of(2, &[0; 100]));
+    let report = copy(&data, &backup).unwrap();
+    assert_eq!((report.appends, report.torn), (2, None));
+    assert_eq!(found(&backup), [1, 2]);
 }
 
 #[test]
