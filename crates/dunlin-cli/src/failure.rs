@@ -19,7 +19,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) => f.write_str(text),
-            Self::Failed(error) => write!(f, "{error:#}"),
+            Self::Failed(error) => f.write_str(&told(error)),
             Self::StoreFailed => f.write_str(STORE_FAILED),
         }
     }
@@ -34,6 +34,18 @@ impl From<Failure> for anyhow::Error {
             Failure::StoreFailed => Self::msg(STORE_FAILED),
         }
     }
+}
+
+/// An error with its causes; those that it names itself are not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 /// What is said of [`Failure::StoreFailed`].
@@ -59,6 +71,9 @@ pub(crate) fn not_connected(endpoint: &Endpoint, error: &ConnectError) -> Failur
             let hint = match error {
                 ConnectError::Foreign(Foreign::Tls) => "; --protocol mqtts speaks it",
                 ConnectError::Foreign(Foreign::Http) => "; --protocol ws goes through it",
+                _ if text.contains("lookup") && names_more_than_a_host(endpoint) => {
+                    "; --hostname takes a host alone: --port and --protocol say the rest"
+                }
                 _ if text.contains("invalid peer certificate") => {
                     "; --ca names whom to trust, --insecure trusts everyone"
                 }
@@ -67,6 +82,12 @@ pub(crate) fn not_connected(endpoint: &Endpoint, error: &ConnectError) -> Failur
             failed(format!("cannot connect to {endpoint}: {text}{hint}"))
         }
     }
+}
+
+/// Whether a URL, or a port, was given with the host: what has a colon is printed in brackets, and
+/// would be an address, which needs no lookup.
+fn names_more_than_a_host(endpoint: &Endpoint) -> bool {
+    endpoint.to_string().contains(['[', ']'])
 }
 
 impl<E> From<E> for Failure

@@ -67,6 +67,10 @@ fn mistakes_are_one_line_each() {
             "invalid value '-1' for '--timeout <SECONDS>': expected a number of seconds, 0 or more",
         ),
         (
+            &["pub", "-t", "a", "--file-read", "."],
+            "--file-read .: Is a directory (os error 21)",
+        ),
+        (
             &["replay", "/nowhere"],
             "/nowhere: No such file or directory (os error 2)",
         ),
@@ -86,6 +90,33 @@ fn mistakes_are_one_line_each() {
     assert!(
         line.contains("--topc") && line.contains("--topic"),
         "{line}"
+    );
+}
+
+#[test]
+fn a_url_is_no_host_and_no_cause_is_told_twice() {
+    for (host, port) in [("mqtt://127.0.0.1", "1883"), ("127.0.0.1:1883", "1883")] {
+        let (code, line) = told(&["pub", "-t", "a", "-h", host, "-p", port]);
+        assert_eq!((code, line.lines().count()), (Some(1), 1), "{line}");
+        assert!(
+            line.ends_with("; --hostname takes a host alone: --port and --protocol say the rest\n"),
+            "{line}"
+        );
+    }
+    let listen = ["--ephemeral", "--allow-anonymous", "--log-level", "error"];
+    let tls = [
+        "--tls-cert",
+        "/nowhere/c.pem",
+        "--tls-key",
+        "/nowhere/k.pem",
+    ];
+    let at = ["--listen", "mqtts://127.0.0.1:0"];
+    let (code, line) = told(&[&["serve"][..], &listen, &at, &tls].concat());
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        line,
+        "error: cannot listen on mqtts://127.0.0.1:0: /nowhere/c.pem cannot be read: No such file or \
+         directory (os error 2)\n"
     );
 }
 

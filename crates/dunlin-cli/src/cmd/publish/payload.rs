@@ -79,7 +79,13 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 fn read_bounded(input: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = input.take(BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| failed(format!("{name}: {error}")))?;
+    read.map_err(|error| {
+        let text = format!("{name}: {error}");
+        match error.kind() {
+            io::ErrorKind::IsADirectory => usage(text),
+            _ => failed(text),
+        }
+    })?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > BYTES_MAX {
         return Err(usage(format!("{name}: more than {BYTES_MAX} bytes")));
     }
