@@ -83,7 +83,7 @@ async fn a_script_of_the_shell_ends_with_its_connections() {
         address.ip(),
         address.port()
     );
-    for then in ["wait 1 600\n", "ls\n"] {
+    for then in ["wait 1 --timeout 600\n", "ls\n"] {
         let mut shell = alone(&["shell"]);
         let mut child = shell.stdin(Stdio::piped()).spawn().unwrap();
         let mut script = child.stdin.take().unwrap();
@@ -108,7 +108,7 @@ async fn a_shell_on_a_terminal_says_goodbye_on_sigterm() {
     let address = listener.address().unwrap();
     let (host, port) = (address.ip(), address.port());
     let directory = tempfile::tempdir().unwrap();
-    for then in ["", "wait 1 600\n"] {
+    for then in ["", "wait 1 --timeout 600\n"] {
         let pid = directory.path().join("pid");
         let dunlin = env!("CARGO_BIN_EXE_dunlin");
         let line = format!("echo $$ > {}; exec {dunlin} shell", pid.display());
