@@ -151,6 +151,7 @@ const EDGES: [Edges; 13] = [
             "rcgen",
             "rmpv",
             "rpassword",
+            "rustix",
             "rustyline",
             "serde",
             "serde_json",
