@@ -228,6 +228,13 @@ fn run(command: &Command, matches: &ArgMatches) -> Result<u8, Failure> {
     Ok(EXIT_OK)
 }
 
+/// Whether an option of the command is on the command line, or has its default.
+fn is_given(matches: &ArgMatches, option: &str) -> bool {
+    let command = matches.subcommand();
+    let source = command.and_then(|(_, args)| args.value_source(option));
+    source == Some(ValueSource::CommandLine)
+}
+
 /// Runs a command that connects to a broker.
 fn run_client(
     command: &ClientCommand,
@@ -238,10 +245,7 @@ fn run_client(
     match command {
         ClientCommand::Conn(args) => block_on(cmd::connect::run(args))?,
         ClientCommand::Pub(args) => {
-            let given = matches
-                .subcommand()
-                .and_then(|(_, args)| args.value_source("message"));
-            let is_given = given == Some(ValueSource::CommandLine);
+            let is_given = is_given(matches, "message");
             block_on(cmd::publish::run(args, is_given))?;
         }
         ClientCommand::Sub(args) => {
@@ -260,7 +264,8 @@ fn run_client(
         ClientCommand::Top(args) => block_on(cmd::top::run(args, out))?,
         ClientCommand::Shell(args) => cmd::shell::run(args)?,
         ClientCommand::Check(args) => {
-            let is_done = block_on(cmd::check::run(args, out))?;
+            let is_given = is_given(matches, "mqtt_version");
+            let is_done = block_on(cmd::check::run(args, is_given, out))?;
             return Ok(done(is_done, EXIT_FAILED));
         }
         ClientCommand::Simulate(args) => block_on(cmd::simulate::run(args, out))?,

@@ -100,6 +100,29 @@ impl ServerArgs {
         self.mqtt_version
     }
 
+    /// Flags that are given and say what stands in CONNECT, but for who one is.
+    pub(crate) fn connect_flags(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            (
+                "--authentication-method",
+                self.authentication_method.is_some(),
+            ),
+            ("--no-clean", self.no_clean),
+            (
+                "--session-expiry-interval",
+                self.session_expiry_interval.is_some(),
+            ),
+            ("--rcv-max", self.rcv_max.is_some()),
+            ("--maximum-packet-size", self.maximum_packet_size.is_some()),
+            ("--topic-alias-maximum", self.topic_alias_maximum.is_some()),
+            ("--req-response-info", self.req_response_info),
+            ("--no-req-problem-info", self.no_req_problem_info),
+        ];
+        given
+            .into_iter()
+            .filter_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
     /// Where the server is, and what CONNECT says; without a will.
     pub(crate) fn client_options(&self, identity: &Identity<'_>) -> Result<ClientOptions, Failure> {
         self.client_options_at(None, identity)

@@ -33,6 +33,7 @@ const PROBE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 #[command(after_help = "Example: dunlin check localhost --junit check.xml\n\
+    With --mqtt-version only the probes of that version are tried; without, all.\n\
     It connects as many clients, publishes below `dunlin-check/`, and removes what it retained.\n\
     lenient: it takes what no client may send; in 5.0 section 4.13.1 leaves it to the broker how\n\
     closely it looks. Exit code 1: it does otherwise than the standard says it must.")]
@@ -91,17 +92,24 @@ fn probes() -> Vec<Probe> {
     all
 }
 
-/// Tries the broker; gives whether all probes passed.
-pub(crate) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<bool, Failure> {
+/// Tries the broker; gives whether all probes passed. `is_version_given` tells a version that was asked
+/// for from the default.
+pub(crate) async fn run(
+    args: &CheckArgs,
+    is_version_given: bool,
+    out: &mut dyn Write,
+) -> Result<bool, Failure> {
+    let version = is_version_given.then(|| args.server.version());
+    let only = args.only.as_deref().unwrap_or_default();
     let wanted = |probe: &Probe| {
-        let only = args.only.as_deref().unwrap_or_default();
-        probe.label.contains(only) || probe.says.contains(only)
+        let is_named = probe.label.contains(only) || probe.says.contains(only);
+        is_named && version.is_none_or(|version| probe.version == version)
     };
     let probes: Vec<Probe> = probes().into_iter().filter(wanted).collect();
     if probes.is_empty() {
-        let only = args.only.as_deref().unwrap_or_default();
+        let of_version = version.map_or_else(String::new, |version| format!(" of MQTT {version}"));
         return Err(usage(format!(
-            "--only {only:?}: in no probe's label or text; --list lists them"
+            "--only {only:?}: in the label or text of no probe{of_version}; --list lists them"
         )));
     }
     if args.list {
@@ -124,6 +132,11 @@ pub(crate) async fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<bool, F
             user_properties: &[],
         },
     )?;
+    if let Some(flag) = args.server.connect_flags().next() {
+        return Err(usage(format!(
+            "{flag}: each probe has a CONNECT of its own; leave it out"
+        )));
+    }
     for text in args.server.without_effect() {
         status::warn(&text);
     }

@@ -75,3 +75,25 @@ fn what_is_otherwise_is_told() {
         "{printed}"
     );
 }
+
+#[test]
+fn of_one_version_only_its_probes_are_tried() {
+    let listed = |words: &[&str]| {
+        let output = alone(&[&["check", "--list"], words].concat())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stdout).lines().count()
+    };
+    let [all, old, new] = [listed(&[]), listed(&["-V", "3.1.1"]), listed(&["-V", "5"])];
+    assert!(
+        old > 0 && new > 0 && old + new == all,
+        "{all}: {old} and {new}"
+    );
+    let broker = Broker::start(&[]);
+    let printed = broker.run("check", &["-V", "3.1.1"]);
+    assert!(
+        printed.contains(&format!("{old} passed, 0 failed")),
+        "{printed}"
+    );
+}

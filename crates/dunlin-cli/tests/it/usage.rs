@@ -46,6 +46,10 @@ fn mistakes_are_one_line_each() {
             "unexpected argument '--nosuch' found",
         ),
         (
+            &["check", "--no-clean"],
+            "--no-clean: each probe has a CONNECT of its own; leave it out",
+        ),
+        (
             &["conn", "-Cup", "k: v"],
             "unexpected argument '-Cup' found",
         ),
@@ -76,7 +80,7 @@ fn mistakes_are_one_line_each() {
         ),
         (
             &["check", "--only", "nothing has this"],
-            "--only \"nothing has this\": in no probe's label or text; --list lists them",
+            "--only \"nothing has this\": in the label or text of no probe; --list lists them",
         ),
     ] {
         assert_eq!(
