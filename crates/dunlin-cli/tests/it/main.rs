@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod bench;
 #[path = "../broker/mod.rs"]
 mod broker;
 mod check;

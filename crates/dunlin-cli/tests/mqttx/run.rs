@@ -16,7 +16,7 @@ use super::spy::{self, Certificates, Notes, Port};
 
 /// How long something that must be seen may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Lines of the evidence that a failure tells, at most.
+/// Lines of the evidence that a failure tells of its beginning, and of its end, at most.
 const LINES_TOLD: usize = 20;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
@@ -71,11 +71,16 @@ impl Bench {
         if is_seen(&evidence, case) {
             return Ok(());
         }
-        let lines: Vec<_> = evidence.lines().take(LINES_TOLD).collect();
+        let lines: Vec<_> = evidence.lines().collect();
+        // The end tells why it went no further.
+        let (first, rest) = lines.split_at(lines.len().min(LINES_TOLD));
+        let last = &rest[rest.len().saturating_sub(LINES_TOLD)..];
+        let between = rest.len() - last.len();
         Err(format!(
-            "{:?} is not seen: {line:?} gives\n{}",
+            "{:?} is not seen: {line:?} gives\n{}\n({between} lines)\n{}",
             case.evidence,
-            lines.join("\n")
+            first.join("\n"),
+            last.join("\n")
         ))
     }
 

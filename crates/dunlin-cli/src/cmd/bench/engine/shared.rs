@@ -99,7 +99,7 @@ pub(crate) struct Shared {
     pub(crate) gone: AtomicU64,
     /// Connections that ended before the run did.
     pub(crate) closed: AtomicU64,
-    /// A client could not be brought up before any other was.
+    /// A client could not be brought up before any other was, and is not tried again.
     pub(crate) is_hopeless: AtomicBool,
     /// Messages that may still be published, if there is a limit.
     budget: Option<AtomicU64>,

@@ -205,7 +205,8 @@ impl Worker {
                 Err(error) => {
                     failures += 1;
                     self.shared.report(&self.told(&error));
-                    if self.shared.connected.load(Ordering::Relaxed) == 0 {
+                    let is_given_up = self.plan.reconnect.is_none();
+                    if is_given_up && self.shared.connected.load(Ordering::Relaxed) == 0 {
                         self.shared.is_hopeless.store(true, Ordering::Relaxed);
                     }
                 }
