@@ -42,8 +42,18 @@ pub struct PublishPlan {
     will_of: Option<Box<(SessionNumber, u64)>>,
     /// What the store has to know.
     pub(super) keepers: Keepers,
-    /// Until it is applied or given up, what was written before cannot be thrown away.
+    has_record: bool,
+    /// Until it is applied or given up, what was written before cannot be thrown away: its record, if
+    /// it has one.
     _outstanding: Option<Outstanding>,
+}
+
+/// Where a message came from, as far as the store is concerned.
+#[derive(Default)]
+struct Source {
+    exchange: Option<Exchange>,
+    will_of: Option<Box<(SessionNumber, u64)>>,
+    outstanding: Option<Outstanding>,
 }
 
 /// For whom the store has to keep a message.
@@ -109,8 +119,11 @@ impl Broker {
                 .may_set(&message)
                 .inspect_err(|_| worker.stats.refused += 1)?;
         }
-        let plan = self.plan(worker, message);
-        Ok(PublishPlan { exchange, ..plan })
+        let source = Source {
+            exchange,
+            ..Source::default()
+        };
+        Ok(self.plan(worker, message, source))
     }
 
     fn may_publish(&self, identity: &Identity, message: &Message) -> bool {
@@ -121,12 +134,12 @@ impl Broker {
 
     /// Decides who gets a message of the broker.
     pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
-        let plan = self.plan(worker, publication.message);
-        PublishPlan {
+        let source = Source {
+            exchange: None,
             will_of: publication.will_of.map(Box::new),
-            _outstanding: publication.outstanding.or(plan._outstanding),
-            ..plan
-        }
+            outstanding: publication.outstanding,
+        };
+        self.plan(worker, publication.message, source)
     }
 
     /// Appends what must be kept of a plan to the store; `None` if nothing must.
@@ -154,23 +167,37 @@ impl Broker {
         self.storage().append(&records, durability).map(Some)
     }
 
-    fn plan(&self, worker: &mut Worker, message: Message) -> PublishPlan {
-        let outstanding = self.outstanding();
-        let sequence = self.next_sequence();
-        let message = Arc::new(message.numbered(sequence));
+    fn plan(&self, worker: &mut Worker, message: Message, source: Source) -> PublishPlan {
         let retains = message.retain() && self.settings().mqtt.retain_available;
         // Before the route is looked up, so that a change meanwhile is seen.
         let generation = self.routes_generation();
         let route = worker.route(self, &message);
         let keepers = self.keepers(&message, &route);
+        let Source {
+            exchange,
+            will_of,
+            outstanding,
+        } = source;
+        let has_record = (retains && is_kept_retained(&message))
+            || !keepers.is_empty()
+            || exchange
+                .as_ref()
+                .is_some_and(|exchange| exchange.received().is_some())
+            || will_of.is_some();
+        // Before it is numbered: a rewriting waits for all that are numbered below its beginning.
+        let outstanding = match outstanding {
+            None if has_record => self.outstanding(),
+            counted => counted,
+        };
         PublishPlan {
-            message,
+            message: Arc::new(message.numbered(self.next_sequence())),
             route,
             generation,
             retains,
-            exchange: None,
-            will_of: None,
+            exchange,
+            will_of,
             keepers,
+            has_record,
             _outstanding: outstanding,
         }
     }
@@ -220,8 +247,8 @@ pub(super) fn is_kept_retained(message: &Message) -> bool {
 
 impl PublishPlan {
     /// Whether something must be durable before the publish is acknowledged.
-    pub fn has_record(&self) -> bool {
-        self.keeps_message() || self.received().is_some() || self.will_of.is_some()
+    pub const fn has_record(&self) -> bool {
+        self.has_record
     }
 
     /// Whether the message must be.
