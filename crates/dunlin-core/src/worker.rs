@@ -10,6 +10,7 @@ use crate::broker::{Broker, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
 use crate::message::{Draft, Message};
 use crate::router::Route;
+use crate::session::delivery::Delivery;
 use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
 use crate::time::Time;
@@ -32,6 +33,8 @@ pub struct Worker {
     notices: Vec<Notice>,
     publications: Vec<Publication>,
     pub(crate) stored_form: StoredForm,
+    /// Messages between a queue and the output of its connection.
+    pub(crate) outgoing: Vec<Delivery>,
     /// What this worker counted.
     pub stats: Stats,
 }
@@ -91,6 +94,7 @@ impl Worker {
             notices: Vec::new(),
             publications: Vec::new(),
             stored_form: None,
+            outgoing: Vec::new(),
             stats: Stats::default(),
         }
     }

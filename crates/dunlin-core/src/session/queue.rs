@@ -141,6 +141,38 @@ impl Queue {
         Some(delivery)
     }
 
+    /// Takes out the messages at the front that are sent without a packet identifier or a record, up to
+    /// so many and about so many bytes; none if they are few.
+    pub(crate) fn pop_plain(
+        &mut self,
+        into: &mut Vec<Delivery>,
+        count_max: usize,
+        bytes_max: usize,
+    ) {
+        const FEW: usize = 8;
+        if self.len < FEW || !self.prior.is_empty() {
+            return;
+        }
+        let mut bytes = 0;
+        let plain = self.usual.iter().take(count_max).take_while(|next| {
+            let before = bytes;
+            bytes += next.message.size();
+            let needs_nothing = !next.is_kept && !next.message.is_payload_stored();
+            next.qos == QoS::AtMostOnce && needs_nothing && before < bytes_max
+        });
+        let count = plain.count();
+        if count < FEW {
+            return;
+        }
+        let from = into.len();
+        into.extend(self.usual.drain(..count));
+        let taken = into.get(from..).unwrap_or_default();
+        taken.iter().for_each(|delivery| self.forget(delivery));
+        if self.len == 0 {
+            self.give_memory_back();
+        }
+    }
+
     /// The next message.
     pub(crate) fn peek(&mut self) -> Option<&Delivery> {
         if self.first_lane().is_some() {
@@ -269,3 +301,6 @@ fn priority(delivery: &Delivery, settings: &QueueSettings) -> u8 {
         .find(|(rule, _)| rule.matches(topic))
         .map_or(0, |&(_, priority)| priority)
 }
+
+#[cfg(test)]
+mod tests;
