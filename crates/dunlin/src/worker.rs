@@ -43,6 +43,9 @@ pub(crate) struct Worker {
     /// The connections that have something to send.
     to_flush: RefCell<Vec<Rc<Connection>>>,
     flush_waker: RefCell<Option<Waker>>,
+    /// News for connections of other workers, which the flush task passes on: one wake-up of each for
+    /// all that the tasks which were ready had for it.
+    elsewhere: RefCell<Vec<Notice>>,
     read_buffer: RefCell<Box<[u8]>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     /// Bytes of the spare buffers.
@@ -66,6 +69,7 @@ impl Worker {
             generation: Cell::new(0),
             to_flush: RefCell::default(),
             flush_waker: RefCell::default(),
+            elsewhere: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             spare_buffers: RefCell::default(),
             spare_bytes: Cell::new(0),
@@ -207,12 +211,11 @@ impl Worker {
         if !core.has_notices() {
             return;
         }
-        let mut elsewhere: Vec<Notice> = Vec::new();
         let mut taken_over = Vec::new();
         for notice in core.take_notices() {
             let (Notice::Output(id) | Notice::TakenOver(id)) = notice;
             if worker_of(id) != self.index {
-                elsewhere.push(notice);
+                self.tell_elsewhere(notice);
             } else if let Some(connection) = self.connection(id) {
                 match notice {
                     Notice::Output(_) => {
@@ -230,13 +233,19 @@ impl Worker {
         for connection in taken_over {
             connection.take_over(self);
         }
-        if !elsewhere.is_empty() {
-            self.send_elsewhere(elsewhere);
+    }
+
+    fn tell_elsewhere(&self, notice: Notice) {
+        let mut elsewhere = self.elsewhere.borrow_mut();
+        elsewhere.push(notice);
+        if elsewhere.len() == 1 {
+            self.wake_flush();
         }
     }
 
     /// One batch, and one wake-up, for each other worker.
-    fn send_elsewhere(&self, mut notices: Vec<Notice>) {
+    fn send_elsewhere(&self) {
+        let mut notices = self.elsewhere.borrow_mut();
         let worker = |notice: &Notice| {
             let (Notice::Output(id) | Notice::TakenOver(id)) = *notice;
             worker_of(id)
@@ -250,6 +259,7 @@ impl Worker {
                 mailbox.put(batch.iter().copied().map(Command::Notice));
             }
         }
+        notices.clear();
     }
 
     /// Writes what the listed connections have to send, at once; the flush task goes on where one has
@@ -263,6 +273,7 @@ impl Worker {
     /// Writes what the listed connections have to send, and says whether one has more. A panic ends that
     /// connection only.
     fn flush_once(&self) -> bool {
+        self.send_elsewhere();
         let now = self.now();
         let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
         for connection in batch.drain(..) {
