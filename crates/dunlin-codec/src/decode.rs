@@ -135,8 +135,8 @@ pub fn decode<'a>(
     Ok(Some((packet, header.packet_len())))
 }
 
-/// [`decode_body`] of a PUBLISH, without the enum around it: the one packet that a broker gets by the
-/// million.
+/// [`decode_body`] of a PUBLISH, without the enum around it: like acknowledgements, a packet that a
+/// broker gets by the million.
 ///
 /// # Errors
 /// As [`decode`].
@@ -149,6 +149,26 @@ pub fn decode_publish<'a>(
     debug_assert_eq!(header.packet_type, PacketType::Publish);
     header.check(version)?;
     Publish::read(header.flags, body, version, limits)
+}
+
+/// [`decode_body`] of a PUBACK, PUBREC, PUBREL or PUBCOMP, without the enum around it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_ack<'a>(
+    header: &FixedHeader,
+    body: &'a [u8],
+    version: ProtocolVersion,
+    limits: &Limits,
+) -> Result<Ack<'a>, DecodeError> {
+    header.check(version)?;
+    let mut reader = Reader::new(body);
+    let ack = Ack::read(header.packet_type, &mut reader, version, limits)?;
+    if reader.is_empty() {
+        Ok(ack)
+    } else {
+        Err(Malformed::Trailing.into())
+    }
 }
 
 /// Decodes the rest of a packet whose [`FixedHeader`] was read; `body` is exactly its
@@ -178,10 +198,18 @@ pub fn decode_body<'a>(
         PacketType::Publish => {
             return decode_publish(header, body, version, limits).map(Packet::Publish);
         }
-        PacketType::Puback => Packet::Puback(Ack::read(kind, reader, version, limits)?),
-        PacketType::Pubrec => Packet::Pubrec(Ack::read(kind, reader, version, limits)?),
-        PacketType::Pubrel => Packet::Pubrel(Ack::read(kind, reader, version, limits)?),
-        PacketType::Pubcomp => Packet::Pubcomp(Ack::read(kind, reader, version, limits)?),
+        PacketType::Puback => {
+            return decode_ack(header, body, version, limits).map(Packet::Puback);
+        }
+        PacketType::Pubrec => {
+            return decode_ack(header, body, version, limits).map(Packet::Pubrec);
+        }
+        PacketType::Pubrel => {
+            return decode_ack(header, body, version, limits).map(Packet::Pubrel);
+        }
+        PacketType::Pubcomp => {
+            return decode_ack(header, body, version, limits).map(Packet::Pubcomp);
+        }
         PacketType::Subscribe => Packet::Subscribe(Subscribe::read(reader, version, limits)?),
         PacketType::Suback => Packet::Suback(suback::read_suback(reader, version, limits)?),
         PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::read(reader, version, limits)?),

@@ -27,7 +27,9 @@ mod version;
 
 pub use bytes;
 
-pub use decode::{FixedHeader, Limits, decode, decode_body, decode_publish, fixed_header};
+pub use decode::{
+    FixedHeader, Limits, decode, decode_ack, decode_body, decode_publish, fixed_header,
+};
 pub use error::{DecodeError, EncodeError, Malformed, ProtocolError};
 pub use packet::ack::Ack;
 pub use packet::auth::{Auth, AuthProperties};

@@ -16,7 +16,9 @@ mod v3;
 
 use std::sync::Arc;
 
-use dunlin_codec::{DecodeError, Limits, Packet, PacketType, ProtocolVersion, Publish, ReasonCode};
+use dunlin_codec::{
+    Ack, DecodeError, Limits, Packet, PacketType, ProtocolVersion, Publish, ReasonCode,
+};
 
 use crate::access::Identity;
 use crate::broker::Broker;
@@ -241,6 +243,22 @@ impl Connection {
             State::Closed(_) => return Outcome::Close,
         };
         result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
+    }
+
+    /// As [`Connection::handle_packet`], for a PUBACK.
+    pub fn handle_puback(
+        &mut self,
+        context: &mut Occasion<'_>,
+        ack: &Ack<'_>,
+        out: &mut Output,
+    ) -> Outcome {
+        let State::Connected(connected) = &mut self.state else {
+            return self.handle_packet(context, Packet::Puback(*ack), None, out);
+        };
+        self.last_received = context.now;
+        connected
+            .handle_puback(context.broker, self.id, ack)
+            .unwrap_or_else(|violation| self.handle_violation(context, violation, out))
     }
 
     /// As [`Connection::handle_packet`], for a PUBLISH.

@@ -5,8 +5,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use dunlin_codec::{
-    DecodeError, FixedHeader, Packet, PacketType, Publish, decode_body, decode_publish,
-    fixed_header,
+    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, decode_ack, decode_body,
+    decode_publish, fixed_header,
 };
 use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::input::Outcome;
@@ -234,13 +234,20 @@ impl Inner {
                         break;
                     };
                     consumed += header.packet_len();
-                    if header.packet_type == PacketType::Publish {
-                        publishes += 1;
-                        let publish = decode_publish(&header, body, version, &limits);
-                        self.handle_publish(worker, connection, now, publish, |_| None);
-                    } else {
-                        let packet = decode_body(&header, body, version, &limits);
-                        self.handle_packet(worker, connection, now, packet);
+                    match header.packet_type {
+                        PacketType::Publish => {
+                            publishes += 1;
+                            let publish = decode_publish(&header, body, version, &limits);
+                            self.handle_publish(worker, connection, now, publish, |_| None);
+                        }
+                        PacketType::Puback => {
+                            let ack = decode_ack(&header, body, version, &limits);
+                            self.handle_puback(worker, connection, now, ack);
+                        }
+                        _ => {
+                            let packet = decode_body(&header, body, version, &limits);
+                            self.handle_packet(worker, connection, now, packet);
+                        }
                     }
                 }
                 Err(error) => self.handle_packet(worker, connection, now, Err(error)),
@@ -324,6 +331,20 @@ impl Inner {
                 },
             ),
         }
+    }
+
+    /// Gives a PUBACK to the core.
+    fn handle_puback(
+        &mut self,
+        worker: &Rc<Worker>,
+        connection: &Rc<Connection>,
+        now: Time,
+        ack: Result<Ack<'_>, DecodeError>,
+    ) {
+        self.handle(worker, connection, now, |core, context, out| match ack {
+            Ok(ack) => core.handle_puback(context, &ack, out),
+            Err(error) => core.handle_decode_error(context, error, out),
+        });
     }
 
     /// Gives an input to the core, and does what the core asks for.
