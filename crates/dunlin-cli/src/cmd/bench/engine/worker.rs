@@ -13,6 +13,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use dunlin_client::Endpoint;
 use dunlin_codec::{Disconnect, Packet, ReasonCode};
 use tokio::io::ReadBuf;
 use tokio::sync::Semaphore;
@@ -296,7 +297,15 @@ impl Worker {
     }
 
     async fn flush_task(self: Rc<Self>) {
-        let mut rest = self.state.borrow().rest();
+        // Not while tasks of this thread relay: what is in flight may still be theirs.
+        let is_relayed = !matches!(
+            self.plan.client.endpoint,
+            Endpoint::Tcp(_) | Endpoint::Unix(_)
+        );
+        let mut rest = match is_relayed {
+            true => None,
+            false => self.state.borrow().rest(),
+        };
         loop {
             poll_fn(|task| {
                 if self.state.borrow().has_work() {
