@@ -19,6 +19,12 @@ pub(crate) enum Place {
     Nowhere,
 }
 
+/// So many of these, as one says it.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// Writes status lines and warnings. A reader that is gone is no failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {

@@ -13,7 +13,7 @@ use crate::args::{ConnectArgs, FormatArgs, MessageArgs, in_older, payload_size, 
 use crate::failure::{Failure, usage};
 use crate::schema::SchemaArgs;
 use crate::session::{self, Signals};
-use crate::status::{self, Place, Status};
+use crate::status::{self, Place, Status, counted};
 use payload::{Encoding, Lines, Source};
 
 /// Messages whose answers are awaited at once, at most.
@@ -156,7 +156,7 @@ pub(crate) async fn run(args: &PubArgs, message_is_given: bool) -> Result<(), Fa
                     status.done("Each line is published; Ctrl-D or Ctrl-C ends");
                 }
                 let count = publish_lines(&client, &request, lines).await?;
-                status.done(&format!("{count} messages published"));
+                status.done(&format!("{} published", counted(count, "message")));
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::failure::{Failure, failed, usage};
 use crate::recording::{self, Entry};
 use crate::session::{self, Session, Signals};
-use crate::status::{Place, Status};
+use crate::status::{Place, Status, counted};
 
 /// Events that are taken before what they leave is handed to the system.
 const BATCH: usize = 1024;
@@ -63,16 +63,16 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Failure> {
         TopicFilter::parse(filter)
             .map_err(|error| usage(format!("--topic {filter:?}: {error}")))?;
     }
+    if args.output.exists() {
+        return Err(there_already(&args.output));
+    }
     let options = args.connect.client_options(&[])?;
     let status = Status::new(Place::Stdout);
     let mut signals = Signals::catch()?;
     let mut session = session::connect(&args.connect, options, status, &mut signals).await?;
     let client = session.client.clone();
     let file = File::create_new(&args.output).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => usage(format!(
-            "--output {}: the file is there already",
-            args.output.display()
-        )),
+        io::ErrorKind::AlreadyExists => there_already(&args.output),
         _ => told(&args.output, &error),
     })?;
     let mut tape = Tape {
@@ -90,8 +90,16 @@ pub(crate) async fn run(args: &RecordArgs) -> Result<(), Failure> {
     tape.flush()?;
     result?;
     let count = tape.count;
-    status.done(&format!("{count} messages in {}", args.output.display()));
+    let messages = counted(count, "message");
+    status.done(&format!("{messages} in {}", args.output.display()));
     Ok(())
+}
+
+fn there_already(path: &Path) -> Failure {
+    usage(format!(
+        "--output {}: the file is there already",
+        path.display()
+    ))
 }
 
 fn told(path: &Path, error: &io::Error) -> Failure {

@@ -15,7 +15,7 @@ use crate::args::ConnectArgs;
 use crate::failure::{Failure, failed, usage};
 use crate::recording::Reader;
 use crate::session::{self, Signals};
-use crate::status::{Place, Status};
+use crate::status::{Place, Status, counted};
 
 /// Messages whose answers are awaited at once, at most.
 const PENDING_MAX: usize = 1000;
@@ -109,7 +109,7 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
         () = signals.next() => Err(failed("ended by a signal")),
     };
     session::disconnect(&client).await;
-    status.done(&format!("{count} messages published"));
+    status.done(&format!("{} published", counted(count, "message")));
     result
 }
 

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use super::SubArgs;
 use crate::failure::{Failure, failed};
 
+/// The flags that name files.
+const WRITE: &str = "--file-write";
+const SAVE: &str = "--file-save";
+
 /// Where payloads go, other than to standard output.
 #[derive(Debug)]
 pub(super) enum Files {
@@ -28,7 +32,7 @@ impl Files {
     pub(super) fn open(args: &SubArgs) -> Result<Self, Failure> {
         if let Some(path) = &args.file_write {
             let file = OpenOptions::new().append(true).create(true).open(path);
-            let file = file.map_err(|error| told(path, &error))?;
+            let file = file.map_err(|error| told(WRITE, path, &error))?;
             return Ok(Self::Append {
                 path: path.clone(),
                 file: BufWriter::new(file),
@@ -41,7 +45,7 @@ impl Files {
         // Found out now rather than with the first message.
         let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         if let Some(above) = above {
-            fs::read_dir(above).map_err(|error| told(path, &error))?;
+            fs::read_dir(above).map_err(|error| told(SAVE, path, &error))?;
         }
         Ok(Self::Each {
             path: path.clone(),
@@ -61,14 +65,14 @@ impl Files {
                 let written = file
                     .write_all(payload)
                     .and_then(|()| file.write_all(delimiter));
-                written.map_err(|error| told(path, &error))?;
+                written.map_err(|error| told(WRITE, path, &error))?;
                 Ok(Some(path.clone()))
             }
             Self::Each { path, next } => {
                 let (file, path) = create(path, next)?;
                 let mut file = file;
                 file.write_all(payload)
-                    .map_err(|error| told(&path, &error))?;
+                    .map_err(|error| told(SAVE, &path, &error))?;
                 Ok(Some(path))
             }
         }
@@ -77,7 +81,9 @@ impl Files {
     /// Hands what was written to the system.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Append { path, file, .. } => file.flush().map_err(|error| told(path, &error)),
+            Self::Append { path, file, .. } => {
+                file.flush().map_err(|error| told(WRITE, path, &error))
+            }
             Self::None | Self::Each { .. } => Ok(()),
         }
     }
@@ -92,7 +98,7 @@ fn create(path: &Path, next: &mut u64) -> Result<(File, PathBuf), Failure> {
         match File::create_new(&numbered) {
             Ok(file) => return Ok((file, numbered)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(told(&numbered, &error)),
+            Err(error) => return Err(told(SAVE, &numbered, &error)),
         }
     }
 }
@@ -110,8 +116,8 @@ fn numbered(path: &Path, number: u64) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn told(path: &Path, error: &io::Error) -> Failure {
-    failed(format!("{}: {error}", path.display()))
+fn told(flag: &str, path: &Path, error: &io::Error) -> Failure {
+    failed(format!("{flag} {}: {error}", path.display()))
 }
 
 /// `\n`, `\r`, `\t`, `\0` and `\\` stand for what they do in most languages.
