@@ -33,7 +33,7 @@ impl Connected {
         }
         if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id) {
             self.may_have_received = true;
-            match self.arrival(connection, packet_id) {
+            match self.arrival(connection, packet_id, publish.dup) {
                 Arrival::New => {}
                 Arrival::UnderWay => {
                     self.may_be_behind = true;
@@ -41,6 +41,14 @@ impl Connected {
                 }
                 Arrival::Known => {
                     self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
+                    return Ok(Outcome::Continue);
+                }
+                Arrival::Refused(reason_code) => {
+                    if self.session.is_kept() {
+                        let number = self.session.number();
+                        out.hold_for(context.broker.keep_freed(number, packet_id));
+                    }
+                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
                     return Ok(Outcome::Continue);
                 }
             }
@@ -111,9 +119,11 @@ impl Connected {
     }
 
     /// Whether a PUBLISH is that of a message that came before [MQTT-4.3.3-10].
-    fn arrival(&self, connection: ConnectionId, packet_id: PacketIdentifier) -> Arrival {
+    fn arrival(&self, connection: ConnectionId, packet_id: PacketIdentifier, dup: bool) -> Arrival {
         let state = self.session.lock_for(connection);
-        state.map_or(Arrival::New, |mut state| state.received.arrive(packet_id))
+        state.map_or(Arrival::New, |mut state| {
+            state.received.arrive(packet_id, dup)
+        })
     }
 
     /// Whether one more QoS 1 or 2 message is within the Receive Maximum [MQTT-3.3.4-7].

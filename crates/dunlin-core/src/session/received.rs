@@ -17,6 +17,9 @@ enum Stage {
     AskedAgain,
     /// PUBREC has to be sent on a later connection than that of the first PUBLISH.
     Owed(ReasonCode),
+    /// The message was refused when its connection was gone: PUBREC has to say so if PUBLISH comes
+    /// again. Some who subscribed may have it.
+    Refused(ReasonCode),
     /// PUBREC was sent; PUBREL is awaited.
     Received,
 }
@@ -30,6 +33,8 @@ pub(crate) enum Arrival {
     UnderWay,
     /// Its message was published; its acknowledgement got lost.
     Known,
+    /// Its message was refused, which its client does not know; the identifier is free now.
+    Refused(ReasonCode),
 }
 
 /// The packet identifiers between PUBLISH and PUBREL, sorted.
@@ -55,10 +60,18 @@ impl Received {
         self.entries.get_mut(position).map(|(_, stage)| stage)
     }
 
-    /// A PUBLISH came; what follows if it is that of a message whose first PUBLISH came before.
-    pub(crate) fn arrive(&mut self, packet_id: PacketIdentifier) -> Arrival {
+    /// A PUBLISH came, with this DUP flag; what follows if it is that of a message whose first PUBLISH
+    /// came before.
+    pub(crate) fn arrive(&mut self, packet_id: PacketIdentifier, dup: bool) -> Arrival {
         match self.stage_mut(packet_id) {
             None => Arrival::New,
+            Some(&mut Stage::Refused(reason_code)) => {
+                self.remove(packet_id);
+                match dup {
+                    true => Arrival::Refused(reason_code),
+                    false => Arrival::New,
+                }
+            }
             Some(Stage::Received) => Arrival::Known,
             Some(Stage::Owed(_)) => Arrival::UnderWay,
             Some(Stage::Pending) => Arrival::UnderWay,
@@ -131,19 +144,23 @@ impl Received {
 
     /// Forgets that a connection was owed an acknowledgement: a later one asks for itself.
     pub(crate) fn begin_connection(&mut self) {
-        while self.next_owed().is_some() {}
         for (_, stage) in &mut self.entries {
-            if matches!(stage, Stage::Pending | Stage::AskedAgain) {
-                *stage = Stage::Left;
-            }
+            *stage = match *stage {
+                Stage::Pending | Stage::AskedAgain => Stage::Left,
+                Stage::Owed(reason_code) if reason_code.is_error() => Stage::Refused(reason_code),
+                Stage::Owed(_) => Stage::Received,
+                other => other,
+            };
         }
+        self.owed = 0;
     }
 
     /// The identifiers of messages that were published.
     pub(crate) fn published(&self) -> impl Iterator<Item = PacketIdentifier> {
         let entries = self.entries.iter();
         entries.filter_map(|&(packet_id, stage)| {
-            matches!(stage, Stage::Received | Stage::Owed(_)).then_some(packet_id)
+            matches!(stage, Stage::Received | Stage::Owed(_) | Stage::Refused(_))
+                .then_some(packet_id)
         })
     }
 
@@ -217,7 +234,12 @@ impl Exchange {
             state.received.owed = state.received.owed.saturating_add(1);
             return connection;
         }
-        if self.may_fail && reason_code.is_error() {
+        if self.may_fail && reason_code.is_error() && connection != Some(self.connection) {
+            // The store knows it until the client does.
+            state
+                .received
+                .set(self.packet_id, Stage::Refused(reason_code));
+        } else if self.may_fail && reason_code.is_error() {
             state.received.remove(self.packet_id);
             if self.is_kept {
                 // On the way of the refusal nothing waits for it: the identifier is free for both.

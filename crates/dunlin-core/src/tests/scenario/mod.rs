@@ -118,7 +118,7 @@ scripts! {
     queue {
         behind_a_full_window bytes drop_newest drop_oldest expired_make_room keep_last
         keep_last_keeps_the_bounds only_qos_2_for_an_absent_client priorities
-        qos_0_for_an_absent_client refuse slow_reader
+        qos_0_for_an_absent_client refuse refused_while_away slow_reader
     }
     retain {
         as_published expired_make_room expires handling limit_of_bytes limits limits_drop_oldest
