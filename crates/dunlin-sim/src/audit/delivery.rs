@@ -330,6 +330,14 @@ impl Order {
         let publisher = model.publisher(copy.message);
         let key = Series(copy.session, publisher, link, plan.topic.clone(), plan.qos);
         let last = self.last.entry(key).or_insert((sent, copy.message));
+        // One that was published again behind the other may be that: the copy before, if there was one,
+        // was lost with a connection, or was too large for it.
+        let mut takings = life.taken.iter();
+        let is_republished = plan.qos == QoS::AtLeastOnce
+            && takings.any(|&taken| last.0 < taken && taken < copy.place);
+        if sent < last.0 && is_republished {
+            return;
+        }
         if sent < last.0 {
             findings.add(
                 copy.place,
