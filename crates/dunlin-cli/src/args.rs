@@ -48,11 +48,14 @@ pub(crate) struct ConnectArgs {
     will: WillArgs,
 }
 
+/// Before a lost connection is tried for again, where nothing else is said.
+const RECONNECT_PERIOD_MS: u64 = 1000;
+
 /// What becomes of lost connections.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RejoinArgs {
     /// -rp: time before a lost connection is tried for again, in milliseconds; 0 for never
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(long, value_name = "MS", default_value_t = RECONNECT_PERIOD_MS)]
     reconnect_period: u64,
 
     /// How many tries in a row may fail [default: 10]
@@ -61,6 +64,11 @@ pub(crate) struct RejoinArgs {
 }
 
 impl RejoinArgs {
+    /// Whether somebody said how, and so wants it to be done.
+    pub(crate) const fn is_stated(&self) -> bool {
+        self.reconnect_period != RECONNECT_PERIOD_MS || self.maximum_reconnect_times.is_some()
+    }
+
     pub(crate) fn reconnect(&self) -> Reconnect {
         let configured = crate::defaults::current().max_reconnect_times;
         Reconnect {

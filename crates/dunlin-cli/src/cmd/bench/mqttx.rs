@@ -132,6 +132,7 @@ fn plan(clients: &ClientFlags, mut client: ClientOptions) -> Result<Plan> {
     let reconnect = (!reconnect.period.is_zero()).then_some(Reconnect {
         period: reconnect.period,
         times_max: reconnect.tries_max,
+        insists: clients.insists(),
     });
     client.endpoint = resolve(client.endpoint)?;
     let threads = usize::from(clients.threads);

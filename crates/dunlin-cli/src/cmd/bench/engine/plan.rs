@@ -94,6 +94,8 @@ pub(crate) struct Reconnect {
     pub(crate) period: Duration,
     /// How often, at most, one after the other.
     pub(crate) times_max: u32,
+    /// Whether that is done as well before any client has come up.
+    pub(crate) insists: bool,
 }
 
 /// A whole run.

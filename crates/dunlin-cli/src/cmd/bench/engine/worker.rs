@@ -206,7 +206,8 @@ impl Worker {
                 Err(error) => {
                     failures += 1;
                     self.shared.report(&self.told(&error));
-                    let is_given_up = self.plan.reconnect.is_none();
+                    let reconnect = self.plan.reconnect;
+                    let is_given_up = reconnect.is_none_or(|reconnect| !reconnect.insists);
                     if is_given_up && self.shared.connected.load(Ordering::Relaxed) == 0 {
                         self.shared.is_hopeless.store(true, Ordering::Relaxed);
                     }

@@ -66,6 +66,11 @@ impl ClientFlags {
         self.rejoin.reconnect()
     }
 
+    /// Whether a client is tried again although none has come up yet.
+    pub(crate) const fn insists(&self) -> bool {
+        self.rejoin.is_stated()
+    }
+
     /// Flags that are given, and mean nothing in the chosen version or with the chosen protocol.
     pub(crate) fn without_effect(&self) -> Vec<String> {
         let mut told = self.server.without_effect();
