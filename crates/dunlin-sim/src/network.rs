@@ -197,6 +197,11 @@ impl Network {
         taken
     }
 
+    /// What the broker writes from now on may have waited for its store, behind what is owed.
+    pub(crate) fn note_waited(&mut self, link: Link) {
+        self.link(link).was_full = true;
+    }
+
     /// The broker closes its side, behind what it wrote.
     pub(crate) fn close_by_broker(&mut self, link: Link, agenda: &mut Agenda) {
         self.push_down(link, None, agenda);

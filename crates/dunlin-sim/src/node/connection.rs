@@ -19,6 +19,9 @@ use super::{CLOSE_MS, Node, PARTIAL_PACKET_MS};
 use crate::around::Around;
 use crate::trace::{Event, Link};
 
+/// From here on a wait shows in a Message Expiry Interval, in ms.
+const LONG_MS: u64 = 1000;
+
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -48,6 +51,8 @@ pub(super) struct Connection {
     pub(super) is_listed: bool,
     /// Whether it is flushed again when the store got on.
     pub(super) waits_for_store: bool,
+    /// Since when something to be sent has waited for the store, in ms.
+    held_since_ms: Option<u64>,
     /// Whether its side of the socket is shut.
     is_shut: bool,
 }
@@ -67,6 +72,7 @@ impl Connection {
             is_blocked: false,
             is_listed: false,
             waits_for_store: false,
+            held_since_ms: None,
             is_shut: false,
         }
     }
@@ -289,6 +295,14 @@ impl Node {
         if let Some(saboteur) = &mut self.saboteur {
             let made = saboteur.outbound(link, &mut connection.out);
             connection.sabotaged.extend(made);
+        }
+        let now_ms = around.now_ms();
+        let since_ms = *connection.held_since_ms.get_or_insert(now_ms);
+        if now_ms - since_ms >= LONG_MS {
+            around.network.note_waited(link);
+        }
+        if !connection.out.is_held() {
+            connection.held_since_ms = None;
         }
         if !connection.is_blocked && !connection.write(link, around) {
             connection.is_blocked = true;
