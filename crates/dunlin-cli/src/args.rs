@@ -54,9 +54,10 @@ const RECONNECT_PERIOD_MS: u64 = 1000;
 /// What becomes of lost connections.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RejoinArgs {
-    /// -rp: time before a lost connection is tried for again, in milliseconds; 0 for never
-    #[arg(long, value_name = "MS", default_value_t = RECONNECT_PERIOD_MS)]
-    reconnect_period: u64,
+    /// -rp: time before a lost connection is tried for again, in milliseconds; 0 for never [default:
+    /// 1000]
+    #[arg(long, value_name = "MS")]
+    reconnect_period: Option<u64>,
 
     /// How many tries in a row may fail [default: 10]
     #[arg(long, alias = "maximun-reconnect-times", value_name = "NUMBER")]
@@ -66,13 +67,13 @@ pub(crate) struct RejoinArgs {
 impl RejoinArgs {
     /// Whether somebody said how, and so wants it to be done.
     pub(crate) const fn is_stated(&self) -> bool {
-        self.reconnect_period != RECONNECT_PERIOD_MS || self.maximum_reconnect_times.is_some()
+        self.reconnect_period.is_some() || self.maximum_reconnect_times.is_some()
     }
 
     pub(crate) fn reconnect(&self) -> Reconnect {
         let configured = crate::defaults::current().max_reconnect_times;
         Reconnect {
-            period: Duration::from_millis(self.reconnect_period),
+            period: Duration::from_millis(self.reconnect_period.unwrap_or(RECONNECT_PERIOD_MS)),
             tries_max: self.maximum_reconnect_times.unwrap_or(configured),
         }
     }

@@ -61,7 +61,7 @@ struct State {
     down_last_ms: u64,
     /// Bytes that the broker wrote and the client did not read.
     unread: usize,
-    was_full: bool,
+    may_have_waited: bool,
     is_cut: bool,
     stalled_until_ms: u64,
 }
@@ -90,7 +90,7 @@ impl Network {
             down: VecDeque::new(),
             down_last_ms: 0,
             unread: 0,
-            was_full: false,
+            may_have_waited: false,
             is_cut: false,
             stalled_until_ms: 0,
         });
@@ -183,7 +183,7 @@ impl Network {
         let room = self.socket_bytes.saturating_sub(self.link(link).unread);
         let taken = bytes.len().min(room);
         let state = self.link(link);
-        state.was_full |= taken < bytes.len();
+        state.may_have_waited |= taken < bytes.len();
         if taken == 0 {
             return 0;
         }
@@ -191,7 +191,7 @@ impl Network {
         let chunk = Chunk {
             bytes: bytes[..taken].to_vec(),
             left_ms: agenda.now_ms,
-            may_have_waited: state.was_full,
+            may_have_waited: state.may_have_waited,
         };
         self.push_down(link, Some(chunk), agenda);
         taken
@@ -199,7 +199,7 @@ impl Network {
 
     /// What the broker writes from now on may have waited for its store, behind what is owed.
     pub(crate) fn note_waited(&mut self, link: Link) {
-        self.link(link).was_full = true;
+        self.link(link).may_have_waited = true;
     }
 
     /// The broker closes its side, behind what it wrote.

@@ -166,7 +166,8 @@ pub enum Event {
         heard: Heard,
         /// When its last byte left the broker.
         left_ms: u64,
-        /// Whether the socket was full at some time before it, so that it may have waited.
+        /// Whether the socket was full at some time before it, or the store held for long what is owed,
+        /// so that it may have waited.
         may_have_waited: bool,
         /// Bytes of the packet.
         bytes: usize,

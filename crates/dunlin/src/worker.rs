@@ -44,7 +44,7 @@ pub(crate) struct Worker {
     to_flush: RefCell<Vec<Rc<Connection>>>,
     flush_waker: RefCell<Option<Waker>>,
     /// News for connections of other workers, which the flush task passes on: one wake-up of each for
-    /// all that the tasks which were ready had for it.
+    /// all that the tasks which were ready had for it. At most one of each kind for each connection.
     elsewhere: RefCell<Vec<Notice>>,
     read_buffer: RefCell<Box<[u8]>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,

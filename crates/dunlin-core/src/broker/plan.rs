@@ -42,6 +42,7 @@ pub struct PublishPlan {
     will_of: Option<Box<(SessionNumber, u64)>>,
     /// What the store has to know.
     pub(super) keepers: Keepers,
+    /// Whether it has to be told anything.
     has_record: bool,
     /// Until it is applied or given up, what was written before cannot be thrown away: its record, if
     /// it has one.
@@ -180,9 +181,7 @@ impl Broker {
         } = source;
         let has_record = (retains && is_kept_retained(&message))
             || !keepers.is_empty()
-            || exchange
-                .as_ref()
-                .is_some_and(|exchange| exchange.received().is_some())
+            || exchange.as_ref().and_then(Exchange::received).is_some()
             || will_of.is_some();
         // Before it is numbered: a rewriting waits for all that are numbered below its beginning.
         let outstanding = match outstanding {

@@ -335,17 +335,14 @@ impl Order {
         let mut takings = life.taken.iter();
         let is_republished = plan.qos == QoS::AtLeastOnce
             && takings.any(|&taken| last.0 < taken && taken < copy.place);
-        if sent < last.0 && is_republished {
-            return;
-        }
-        if sent < last.0 {
+        if sent >= last.0 {
+            *last = (sent, copy.message);
+        } else if !is_republished {
             findings.add(
                 copy.place,
                 "messages of one publisher, topic and QoS keep their order",
                 format!("{:?} came behind {:?}", copy.message, last.1),
             );
-        } else {
-            *last = (sent, copy.message);
         }
     }
 }

@@ -299,13 +299,9 @@ impl Worker {
 
     async fn flush_task(self: Rc<Self>) {
         // Not while tasks of this thread relay: what is in flight may still be theirs.
-        let is_relayed = !matches!(
-            self.plan.client.endpoint,
-            Endpoint::Tcp(_) | Endpoint::Unix(_)
-        );
-        let mut rest = match is_relayed {
-            true => None,
-            false => self.state.borrow().rest(),
+        let mut rest = match self.plan.client.endpoint {
+            Endpoint::Tcp(_) | Endpoint::Unix(_) => self.state.borrow().rest(),
+            _ => None,
         };
         loop {
             poll_fn(|task| {
