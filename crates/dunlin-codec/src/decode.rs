@@ -6,7 +6,9 @@ use crate::packet::{
     ack::Ack, auth::Auth, connack::Connack, connect::Connect, disconnect::Disconnect,
     publish::Publish, suback, subscribe::Subscribe, unsubscribe::Unsubscribe,
 };
-use crate::{DecodeError, Packet, PacketType, ProtocolVersion, Reader, variable_byte_integer_len};
+use crate::{
+    DecodeError, Packet, PacketType, ProtocolVersion, Reader, TopicName, variable_byte_integer_len,
+};
 
 /// What a decoder accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,7 @@ impl FixedHeader {
 /// # Errors
 /// Reserved types and flags [MQTT-2.1.3-1], a length of more than four bytes, and a packet larger than
 /// the limit are told as soon as the bytes that show them are there.
+#[inline]
 pub fn fixed_header(buffer: &[u8], limits: &Limits) -> Result<Option<FixedHeader>, DecodeError> {
     let Some((&first, rest)) = buffer.split_first() else {
         return Ok(None);
@@ -136,25 +139,29 @@ pub fn decode<'a>(
 }
 
 /// [`decode_body`] of a PUBLISH, without the enum around it: like acknowledgements, a packet that a
-/// broker gets by the million.
+/// broker gets by the million. Many of them follow one another with the same topic: `known` is one that
+/// was checked, or [`TopicName::EMPTY`].
 ///
 /// # Errors
 /// As [`decode`].
+#[inline]
 pub fn decode_publish<'a>(
     header: &FixedHeader,
     body: &'a [u8],
     version: ProtocolVersion,
     limits: &Limits,
+    known: TopicName<'a>,
 ) -> Result<Publish<'a>, DecodeError> {
     debug_assert_eq!(header.packet_type, PacketType::Publish);
     header.check(version)?;
-    Publish::read(header.flags, body, version, limits)
+    Publish::read(header.flags, body, version, limits, known)
 }
 
 /// [`decode_body`] of a PUBACK, PUBREC, PUBREL or PUBCOMP, without the enum around it.
 ///
 /// # Errors
 /// As [`decode`].
+#[inline]
 pub fn decode_ack<'a>(
     header: &FixedHeader,
     body: &'a [u8],
@@ -196,7 +203,8 @@ pub fn decode_body<'a>(
         }
         PacketType::Connack => Packet::Connack(Box::new(Connack::read(reader, version, limits)?)),
         PacketType::Publish => {
-            return decode_publish(header, body, version, limits).map(Packet::Publish);
+            let known = TopicName::EMPTY;
+            return decode_publish(header, body, version, limits, known).map(Packet::Publish);
         }
         PacketType::Puback => {
             return decode_ack(header, body, version, limits).map(Packet::Puback);

@@ -36,7 +36,7 @@ pub use packet::auth::{Auth, AuthProperties};
 pub use packet::connack::{Connack, ConnackProperties};
 pub use packet::connect::{Connect, ConnectProperties, Will, WillProperties};
 pub use packet::disconnect::{Disconnect, DisconnectProperties};
-pub use packet::forward::ForwardedPublish;
+pub use packet::forward::{ForwardedPublish, PlainPublish};
 pub use packet::publish::{Publish, PublishProperties};
 pub use packet::suback::{Suback, Unsuback};
 pub use packet::subscribe::{

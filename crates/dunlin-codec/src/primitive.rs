@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
 
     /// A Topic Name (section 4.7).
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'a>, DecodeError> {
-        Ok(TopicName::parse(self.utf8()?).map_err(Malformed::Topic)?)
+        TopicName::from_bytes(self.binary()?)
     }
 
     /// A Topic Filter (section 4.7).
@@ -245,6 +245,10 @@ pub trait Sink {
 impl Sink for Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    fn put_u8(&mut self, value: u8) {
+        self.push(value);
     }
 }
 

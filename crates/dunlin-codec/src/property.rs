@@ -228,6 +228,10 @@ properties! {
 pub(crate) struct Section<'a>(&'a [u8]);
 
 impl<'a> Section<'a> {
+    const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The properties in their order.
     pub(crate) fn iter(self) -> impl Iterator<Item = Property<'a>> {
         let mut reader = Reader::new(self.0);
@@ -308,7 +312,7 @@ impl<'a> UserProperties<'a> {
 
     /// True if there is none.
     pub fn is_empty(self) -> bool {
-        self.iter().next().is_none()
+        self.0.is_empty() || self.iter().next().is_none()
     }
 
     pub(crate) const fn from_section(section: Section<'a>) -> Self {
@@ -380,6 +384,16 @@ pub struct EncodedIdentifiers<'a>(Section<'a>);
 impl<'a> SubscriptionIdentifiers<'a> {
     pub(crate) const fn from_section(section: Section<'a>) -> Self {
         Self::Encoded(EncodedIdentifiers(section))
+    }
+
+    /// True if there is none.
+    pub fn is_empty(self) -> bool {
+        match self {
+            Self::Encoded(EncodedIdentifiers(section)) => {
+                section.is_empty() || self.iter().next().is_none()
+            }
+            Self::List(list) => list.is_empty(),
+        }
     }
 
     /// The identifiers.

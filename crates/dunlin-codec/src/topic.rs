@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use crate::DecodeError;
+use crate::error::Malformed;
+
 /// Why a text is not a topic name or not a topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
@@ -40,6 +43,12 @@ impl<'a> TopicName<'a> {
             return Err(TopicError::Name("holds +, # or U+0000"));
         }
         Ok(Self(text))
+    }
+
+    /// Checks bytes by section 4.7.3 and as a UTF-8 Encoded String (section 1.5.4).
+    pub(crate) fn from_bytes(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Malformed::Utf8)?;
+        Ok(Self::parse(text).map_err(Malformed::Topic)?)
     }
 
     /// A text that was a topic name before and is not looked at again: what is stored of one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dunlin_codec::{EncodeError, PublishProperties, QoS, TopicName};
+use triomphe::ThinArc;
 
 use crate::id::SessionNumber;
 use crate::time::Time;
@@ -16,14 +17,21 @@ pub const STORED_PAYLOAD_BYTES_MIN: usize = 256;
 /// Payloads from this size on are never copied: they stay in the buffer that the network filled.
 pub const SHARED_PAYLOAD_BYTES_MIN: usize = 16 * 1024;
 
-/// An Application Message (section 1.2), as it was published.
+/// An Application Message (section 1.2), as it was published. A clone is the same message: everyone it
+/// waits for has one.
 ///
 /// Topic, forwarded properties and payload lie in the form and order of the wire, so that a PUBLISH
 /// for any subscriber is a header of its own and copies, or vectored writes, of these parts.
-pub struct Message {
-    /// Topic Name with its length, then the properties that are passed on unaltered, then the payload
-    /// unless it lies apart: without properties, all but the head of a PUBLISH of QoS 0 before 5.0.
-    bytes: Box<[u8]>,
+#[derive(Clone)]
+pub struct Message(
+    /// The bytes: Topic Name with its length, perhaps a gap, then the properties that are passed on
+    /// unaltered, then the payload unless it lies apart.
+    ThinArc<Head, u8>,
+);
+
+/// What a message has besides its bytes, in the same piece of memory.
+#[derive(Clone)]
+struct Head {
     /// What most messages have not.
     rare: Option<Box<Rare>>,
     publisher: SessionNumber,
@@ -31,12 +39,35 @@ pub struct Message {
     properties_len: u32,
     topic_len: u16,
     qos: QoS,
-    retain: bool,
+    flags: Flags,
 }
 
-// With the counters of an `Arc` that is 64 bytes, a size that allocators have; the next is 80.
+/// RETAIN, and above that bit the bytes behind the topic that mean nothing: what stood there in the packet
+/// that the message came in.
+#[derive(Clone, Copy)]
+struct Flags(u8);
+
+impl Flags {
+    fn new(retain: bool, gap: usize) -> Self {
+        debug_assert!(gap <= GAP_BYTES_MAX);
+        Self(u8::from(retain) | u8::try_from(gap << 1).unwrap_or_default())
+    }
+
+    const fn retain(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    const fn gap(self) -> usize {
+        (self.0 >> 1) as usize
+    }
+}
+
+/// Bytes of memory besides the bytes of a message: its head, their number, and the counter of clones.
+const HEAD_BYTES: usize = size_of::<Head>() + 2 * size_of::<usize>();
+
+// Queues hold many of them.
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Message>() <= 48);
+const _: () = assert!(HEAD_BYTES <= 48);
 
 /// What few messages have.
 #[derive(Clone)]
@@ -105,6 +136,17 @@ pub struct MessageParts<'a> {
     pub expires_at: Option<Time>,
 }
 
+/// Where the core finds the bytes of a PUBLISH.
+#[derive(Clone, Debug)]
+pub enum Form<'a> {
+    /// In its fields, from which they are put together.
+    Fields,
+    /// In one piece: this is all behind its Fixed Header.
+    Whole(&'a [u8]),
+    /// In its fields, but for the payload, which can be kept.
+    Payload(Bytes),
+}
+
 /// What a message is made of.
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
@@ -114,55 +156,85 @@ pub struct Draft<'a> {
     pub qos: QoS,
     /// RETAIN.
     pub retain: bool,
-    /// Properties. Topic Alias and Subscription Identifiers are those of one hop and not kept; the
-    /// Message Expiry Interval becomes [`Message::expires_at`].
-    pub properties: &'a PublishProperties<'a>,
+    /// Properties, if there are any. Topic Alias and Subscription Identifiers are those of one hop and not
+    /// kept; the Message Expiry Interval becomes [`Message::expires_at`].
+    pub properties: Option<&'a PublishProperties<'a>>,
     /// Payload.
     pub payload: Payload<'a>,
+    /// Topic Name with its length, up to [`GAP_BYTES_MAX`] bytes, and the payload, if they lie so and there
+    /// are no properties.
+    pub whole: Option<&'a [u8]>,
 }
 
+/// What may stand between topic and payload: a Packet Identifier, and that there are no properties.
+pub const GAP_BYTES_MAX: usize = 3;
+
 impl Message {
-    /// A message published at `now`. `expiry_max` bounds its Message Expiry Interval.
+    /// A message published at `now`. `expiry_max` bounds its Message Expiry Interval; its bytes are put
+    /// together in `scratch`.
     ///
     /// # Errors
     /// [`EncodeError`] if a property is too long for the wire, which no decoded one is.
+    #[inline]
     pub(crate) fn new(
         draft: &Draft<'_>,
         publisher: SessionNumber,
-        now: Time,
-        expiry_max: Option<Duration>,
+        (now, expiry_max): (Time, Option<Duration>),
+        scratch: &mut Vec<u8>,
     ) -> Result<Self, EncodeError> {
         let topic = draft.topic.as_str().as_bytes();
         let topic_len =
             u16::try_from(topic.len()).map_err(|_| EncodeError::FieldTooLong(topic.len()))?;
-        let payload = draft.payload.as_slice();
+        if let Some(whole) = draft.whole
+            && let rest = LENGTH_BYTES + topic.len() + draft.payload.as_slice().len()
+            && let Some(gap) = whole.len().checked_sub(rest)
+            && gap <= GAP_BYTES_MAX
+            && draft.properties.is_none()
+        {
+            let head = Head {
+                rare: Rare::boxed(None, expiry_max.map(|interval| now.after(interval))),
+                properties_len: 0,
+                topic_len,
+                qos: draft.qos,
+                flags: Flags::new(draft.retain, gap),
+                publisher,
+                sequence: 0,
+            };
+            return Ok(Self(ThinArc::from_header_and_slice(head, whole)));
+        }
         let shared = match &draft.payload {
             Payload::Shared(bytes) if bytes.len() >= SHARED_PAYLOAD_BYTES_MIN => {
                 Some(Apart::Shared(bytes.clone()))
             }
             _ => None,
         };
-        let inline = if shared.is_some() { &[] } else { payload };
-        let mut bytes = Vec::with_capacity(LENGTH_BYTES + topic.len() + inline.len());
-        bytes.extend_from_slice(&topic_len.to_be_bytes());
-        bytes.extend_from_slice(topic);
-        draft.properties.write_forwarded(&mut bytes)?;
-        let properties_len = bytes.len() - topic.len() - LENGTH_BYTES;
-        let properties_len = u32::try_from(properties_len)
-            .map_err(|_| EncodeError::PacketTooLong(properties_len))?;
-        bytes.extend_from_slice(inline);
-        let stated = draft.properties.message_expiry_interval;
-        let stated = stated.map(|seconds| Duration::from_secs(seconds.into()));
-        Ok(Self {
-            bytes: bytes.into_boxed_slice(),
-            rare: Rare::boxed(shared, expiry(now, stated, expiry_max)),
+        scratch.clear();
+        scratch.extend_from_slice(&topic_len.to_be_bytes());
+        scratch.extend_from_slice(topic);
+        let mut properties_len = 0;
+        let mut expires_at = expiry_max.map(|interval| now.after(interval));
+        if let Some(properties) = draft.properties {
+            properties.write_forwarded(scratch)?;
+            let length = scratch.len() - topic.len() - LENGTH_BYTES;
+            properties_len =
+                u32::try_from(length).map_err(|_| EncodeError::PacketTooLong(length))?;
+            let stated = properties.message_expiry_interval;
+            let stated = stated.map(|seconds| Duration::from_secs(seconds.into()));
+            expires_at = expiry(now, stated, expiry_max);
+        }
+        if shared.is_none() {
+            scratch.extend_from_slice(draft.payload.as_slice());
+        }
+        let head = Head {
+            rare: Rare::boxed(shared, expires_at),
             properties_len,
             topic_len,
             qos: draft.qos,
-            retain: draft.retain,
+            flags: Flags::new(draft.retain, 0),
             publisher,
             sequence: 0,
-        })
+        };
+        Ok(Self(ThinArc::from_header_and_slice(head, scratch)))
     }
 
     /// A message that was written down before.
@@ -174,43 +246,62 @@ impl Message {
         let inline = if is_shared { &[] } else { parts.payload };
         let topic_len = u16::try_from(topic.len()).ok()?;
         let length = topic_len.to_be_bytes();
-        Some(Self {
-            bytes: [length.as_slice(), topic, parts.forwarded_properties, inline]
-                .concat()
-                .into(),
+        let bytes = [length.as_slice(), topic, parts.forwarded_properties, inline].concat();
+        let head = Head {
             rare: Rare::boxed(shared, parts.expires_at),
             properties_len: u32::try_from(parts.forwarded_properties.len()).ok()?,
             topic_len,
             qos: parts.qos,
-            retain: parts.retain,
+            flags: Flags::new(parts.retain, 0),
             publisher: parts.publisher,
             sequence: parts.sequence,
-        })
+        };
+        Some(Self(ThinArc::from_header_and_slice(head, &bytes)))
     }
 
     /// What has to be written down to have it again.
     pub fn parts(&self) -> MessageParts<'_> {
         MessageParts {
-            sequence: self.sequence,
-            publisher: self.publisher,
+            sequence: self.sequence(),
+            publisher: self.publisher(),
             topic: std::str::from_utf8(self.topic_bytes()).unwrap_or_default(),
             forwarded_properties: self.forwarded_properties(),
             payload: self.payload(),
-            qos: self.qos,
-            retain: self.retain,
+            qos: self.qos(),
+            retain: self.retain(),
             expires_at: self.expires_at(),
         }
     }
 
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0.slice
+    }
+
     /// The same message, with its place among all publishes.
-    pub(crate) const fn numbered(mut self, sequence: u64) -> Self {
-        self.sequence = sequence;
-        self
+    #[inline]
+    pub(crate) fn numbered(mut self, sequence: u64) -> Self {
+        let is_numbered = self.0.with_arc_mut(|message| {
+            let alone = triomphe::Arc::get_mut(message);
+            alone.map(|message| message.header_mut().sequence = sequence)
+        });
+        if is_numbered.is_some() {
+            return self;
+        }
+        // Somebody has it under another number.
+        let head = Head {
+            sequence,
+            ..self.head().clone()
+        };
+        Self(ThinArc::from_header_and_slice(head, self.bytes()))
     }
 
     /// The place of its publish among all; 0 before it is planned. No two messages have the same.
-    pub const fn sequence(&self) -> u64 {
-        self.sequence
+    pub fn sequence(&self) -> u64 {
+        self.head().sequence
     }
 
     /// The same message, published at `now`.
@@ -220,11 +311,12 @@ impl Message {
         interval: Option<Duration>,
         expiry_max: Option<Duration>,
     ) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            rare: Rare::boxed(self.apart().cloned(), expiry(now, interval, expiry_max)),
-            ..*self
-        }
+        let rare = Rare::boxed(self.apart().cloned(), expiry(now, interval, expiry_max));
+        let head = Head {
+            rare,
+            ..*self.head()
+        };
+        Self(ThinArc::from_header_and_slice(head, self.bytes()))
     }
 
     /// The same message without its payload, for as long as the store has that.
@@ -234,11 +326,12 @@ impl Message {
             Some(Apart::Stored(bytes)) => Apart::Stored(*bytes),
             Some(Apart::Shared(_)) | None => Apart::Stored(self.payload().len()),
         };
-        Self {
-            bytes: self.bytes.get(..end).unwrap_or(&self.bytes).into(),
+        let head = Head {
             rare: Rare::boxed(Some(apart), self.expires_at()),
-            ..*self
-        }
+            ..*self.head()
+        };
+        let bytes = self.bytes().get(..end).unwrap_or_else(|| self.bytes());
+        Self(ThinArc::from_header_and_slice(head, bytes))
     }
 
     /// Whether its payload is in the store alone: [`Message::payload`] is empty then.
@@ -247,26 +340,38 @@ impl Message {
     }
 
     fn apart(&self) -> Option<&Apart> {
-        self.rare.as_ref()?.apart.as_ref()
+        self.head().rare.as_ref()?.apart.as_ref()
     }
 
     fn properties_range(&self) -> (usize, usize) {
-        let start = LENGTH_BYTES + usize::from(self.topic_len);
-        let length = usize::try_from(self.properties_len).unwrap_or(usize::MAX);
+        let head = self.head();
+        let start = LENGTH_BYTES + usize::from(head.topic_len) + head.flags.gap();
+        let length = usize::try_from(head.properties_len).unwrap_or(usize::MAX);
         (start, start.saturating_add(length))
     }
 
     /// Topic Name, as it goes over the wire.
     pub fn topic_bytes(&self) -> &[u8] {
-        self.bytes
-            .get(LENGTH_BYTES..LENGTH_BYTES + usize::from(self.topic_len))
+        self.bytes()
+            .get(LENGTH_BYTES..LENGTH_BYTES + usize::from(self.head().topic_len))
             .unwrap_or_default()
     }
 
-    /// Topic Name with its length and payload, as they follow the head of a PUBLISH of QoS 0 before 5.0;
-    /// `None` if they do not lie together.
-    pub fn in_one_piece(&self) -> Option<&[u8]> {
-        (self.properties_len == 0 && self.apart().is_none()).then_some(&*self.bytes)
+    /// Topic Name with its length, and payload; `None` for a message of which more has to be said, or
+    /// that lies in several places. Without anything to stand between them, for a QoS 0 before 5.0, all
+    /// of it is in the first of the two if it lies so.
+    pub(crate) fn plain(&self, is_joined: bool) -> Option<(&[u8], &[u8])> {
+        let head = self.head();
+        if head.properties_len > 0 || head.rare.is_some() {
+            return None;
+        }
+        let bytes = self.bytes();
+        if is_joined && head.flags.gap() == 0 {
+            return Some((bytes, &[]));
+        }
+        let topic_end = LENGTH_BYTES + usize::from(head.topic_len);
+        let payload_at = topic_end + head.flags.gap();
+        Some((bytes.get(..topic_end)?, bytes.get(payload_at..)?))
     }
 
     /// Topic Name.
@@ -279,7 +384,7 @@ impl Message {
     /// The properties that are passed on unaltered, encoded, without their length.
     pub fn forwarded_properties(&self) -> &[u8] {
         let (start, end) = self.properties_range();
-        self.bytes.get(start..end).unwrap_or_default()
+        self.bytes().get(start..end).unwrap_or_default()
     }
 
     /// Application Message payload.
@@ -287,7 +392,7 @@ impl Message {
         match self.shared_payload() {
             Some(shared) => shared,
             None => self
-                .bytes
+                .bytes()
                 .get(self.properties_range().1..)
                 .unwrap_or_default(),
         }
@@ -302,18 +407,18 @@ impl Message {
     }
 
     /// The QoS it was published at.
-    pub const fn qos(&self) -> QoS {
-        self.qos
+    pub fn qos(&self) -> QoS {
+        self.head().qos
     }
 
     /// The RETAIN flag it was published with.
-    pub const fn retain(&self) -> bool {
-        self.retain
+    pub fn retain(&self) -> bool {
+        self.head().flags.retain()
     }
 
     /// When its Message Expiry Interval has passed.
     pub fn expires_at(&self) -> Option<Time> {
-        self.rare.as_ref()?.expires_at
+        self.head().rare.as_ref()?.expires_at
     }
 
     /// Whether its Message Expiry Interval has passed [MQTT-3.3.2-5].
@@ -329,19 +434,19 @@ impl Message {
     }
 
     /// The session that published it.
-    pub(crate) const fn publisher(&self) -> SessionNumber {
-        self.publisher
+    pub(crate) fn publisher(&self) -> SessionNumber {
+        self.head().publisher
     }
 
     /// Bytes of memory that it holds, with its payload, wherever that is.
     pub fn size(&self) -> usize {
-        let rare = self.rare.as_ref().map_or(0, |_| size_of::<Rare>());
+        let rare = self.head().rare.as_ref().map_or(0, |_| size_of::<Rare>());
         let apart = match self.apart() {
             Some(Apart::Shared(payload)) => payload.len(),
             Some(Apart::Stored(bytes)) => *bytes,
             None => 0,
         };
-        size_of::<Self>() + 16 + self.bytes.len() + rare + apart
+        HEAD_BYTES + self.bytes().len() + rare + apart
     }
 }
 
@@ -358,8 +463,8 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("topic", &self.topic())
-            .field("qos", &self.qos)
-            .field("retain", &self.retain)
+            .field("qos", &self.qos())
+            .field("retain", &self.retain())
             .field("payload_len", &self.payload().len())
             .finish_non_exhaustive()
     }

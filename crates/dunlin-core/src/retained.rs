@@ -29,14 +29,14 @@ pub(crate) struct Retained {
     counted: usize,
     bytes: u64,
     /// The topics by when they were set, if the oldest may have to give way.
-    by_age: BTreeMap<u64, Arc<Message>>,
+    by_age: BTreeMap<u64, Message>,
     /// Those that expire, by when they do.
-    by_expiry: BTreeMap<(Time, u64), Arc<Message>>,
+    by_expiry: BTreeMap<(Time, u64), Message>,
 }
 
 /// A retained message. Its place follows from its topic alone.
 struct Entry {
-    message: Arc<Message>,
+    message: Message,
     /// The publish that set it.
     sequence: u64,
     /// When it was set: subscriptions up to that number get it as a live message.
@@ -98,7 +98,7 @@ impl Cleared {
 
 /// Some of the retained messages that match a filter.
 pub(crate) struct Page {
-    pub(crate) messages: Vec<Arc<Message>>,
+    pub(crate) messages: Vec<Message>,
     /// The topic after which the next page begins; `None` if there is none.
     pub(crate) next: Option<Box<str>>,
 }
@@ -120,7 +120,7 @@ impl Retained {
     pub(crate) fn after<'a>(
         &'a self,
         topic: Option<&'a [u8]>,
-    ) -> impl Iterator<Item = &'a Arc<Message>> {
+    ) -> impl Iterator<Item = &'a Message> {
         let from = topic.map_or(Bound::Unbounded, Bound::Excluded);
         let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
         entries.map(|entry| &entry.message)
@@ -163,7 +163,7 @@ impl Retained {
     /// already. What is at a limit gives way or is refused, as the settings say.
     pub(crate) fn set(
         &mut self,
-        message: Arc<Message>,
+        message: Message,
         (sequence, applied): (u64, u64),
     ) -> Result<(), Refusal> {
         let topic = message.topic_bytes();
@@ -182,11 +182,11 @@ impl Retained {
             self.counted += 1;
             self.bytes += message.size() as u64;
             if self.settings.policy_at_limit == RetainedPolicy::DropOldest {
-                self.by_age.insert(sequence, Arc::clone(&message));
+                self.by_age.insert(sequence, Message::clone(&message));
             }
         }
         if let Some(at) = message.expires_at() {
-            self.by_expiry.insert((at, sequence), Arc::clone(&message));
+            self.by_expiry.insert((at, sequence), Message::clone(&message));
         }
         self.entries.insert(Entry {
             message,
@@ -265,7 +265,7 @@ impl Retained {
             messages.extend(
                 entry
                     .filter(|entry| is_meant(entry))
-                    .map(|e| Arc::clone(&e.message)),
+                    .map(|e| Message::clone(&e.message)),
             );
             return Page {
                 messages,
@@ -296,7 +296,7 @@ impl Retained {
             if filter.matches(topic) {
                 misses = 0;
                 if is_meant(entry) {
-                    messages.push(Arc::clone(&entry.message));
+                    messages.push(Message::clone(&entry.message));
                 }
                 continue;
             }

@@ -26,6 +26,8 @@ pub struct Worker {
     /// By the bytes of their topic, which a message has without looking at them again.
     routes: HashMap<Box<[u8]>, Arc<Route<SessionRef>>, RandomState>,
     routes_generation: u64,
+    /// The route of the last message: the next one often has the same topic.
+    last: LastRoute,
     /// Parts of the hashes of topics that were not remembered when they came last: one that does not
     /// come again soon is not worth it.
     seen: Box<[u32]>,
@@ -33,10 +35,31 @@ pub struct Worker {
     notices: Vec<Notice>,
     publications: Vec<Publication>,
     pub(crate) stored_form: StoredForm,
+    /// Where the bytes of a message are put together.
+    pub(crate) scratch: Vec<u8>,
     /// Messages between a queue and the output of its connection.
     pub(crate) outgoing: Vec<Delivery>,
     /// What this worker counted.
     pub stats: Stats,
+}
+
+/// The route that was looked up last.
+#[derive(Default)]
+struct LastRoute {
+    topic: Vec<u8>,
+    /// Where in memory the route is.
+    address: usize,
+    /// The route, unless a plan has it.
+    route: Option<Arc<Route<SessionRef>>>,
+}
+
+impl LastRoute {
+    fn set(&mut self, topic: &[u8], route: &Arc<Route<SessionRef>>) {
+        self.topic.clear();
+        self.topic.extend_from_slice(topic);
+        self.address = Arc::as_ptr(route).addr();
+        self.route = None;
+    }
 }
 
 /// News for the task of a connection, which may be another worker's.
@@ -66,7 +89,7 @@ impl Publication {
     /// [`EncodeError`] if a property is too long for the wire.
     pub fn of_server(draft: &Draft<'_>, now: Time) -> Result<Self, EncodeError> {
         Ok(Self {
-            message: Message::new(draft, SessionNumber::NONE, now, None)?,
+            message: Message::new(draft, SessionNumber::NONE, (now, None), &mut Vec::new())?,
             will_of: None,
             outstanding: None,
         })
@@ -89,11 +112,13 @@ impl Worker {
                 1,
             )),
             routes_generation: 0,
+            last: LastRoute::default(),
             seen: vec![0; SEEN_MAX].into(),
             random: seed,
             notices: Vec::new(),
             publications: Vec::new(),
             stored_form: None,
+            scratch: Vec::new(),
             outgoing: Vec::new(),
             stats: Stats::default(),
         }
@@ -108,25 +133,43 @@ impl Worker {
         mixed ^ (mixed >> 31)
     }
 
-    /// Who gets this message, from memory as long as no subscription changed.
+    /// Who gets this message, from memory as long as no subscription changed. Whoever has done with it
+    /// gives it back: [`Worker::take_back`].
+    #[inline]
     pub(crate) fn route(&mut self, broker: &Broker, message: &Message) -> Arc<Route<SessionRef>> {
+        let topic = message.topic_bytes();
         let generation = broker.routes_generation();
         if generation != self.routes_generation {
             self.routes.clear();
+            self.last = LastRoute::default();
             self.routes_generation = generation;
-        } else if let Some(route) = self.routes.get(message.topic_bytes()) {
+        } else if self.last.topic == topic
+            && let Some(route) = self.last.route.take()
+        {
+            return route;
+        } else if let Some(route) = self.routes.get(topic) {
+            self.last.set(topic, route);
             return Arc::clone(route);
         }
         let route = Arc::new(broker.route(message.topic()));
-        if !self.comes_again(message.topic_bytes()) {
+        self.last.set(topic, &route);
+        if !self.comes_again(topic) {
             return route;
         }
         if self.routes.len() >= ROUTES_MAX {
             self.routes.clear();
         }
-        self.routes
-            .insert(message.topic_bytes().into(), Arc::clone(&route));
+        self.routes.insert(topic.into(), Arc::clone(&route));
         route
+    }
+
+    /// Takes a route back, for the next message of its topic.
+    #[inline]
+    pub(crate) fn take_back(&mut self, route: Arc<Route<SessionRef>>) {
+        // While it was away it lay where no other can.
+        if Arc::as_ptr(&route).addr() == self.last.address {
+            self.last.route = Some(route);
+        }
     }
 
     /// Whether a topic has come before, and few others since.
@@ -144,6 +187,7 @@ impl Worker {
     /// Forgets what is remembered of routes, and with it the sessions in them.
     pub fn forget_routes(&mut self) {
         self.routes = HashMap::with_hasher(self.routes.hasher().clone());
+        self.last = LastRoute::default();
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {

@@ -13,6 +13,7 @@ use dunlin_core::broker::{Broker, Forwarded, Origin};
 use dunlin_core::connection::Connection;
 use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{Decision, Grant, Outcome, PublishRequest};
+use dunlin_core::message::Form;
 use dunlin_core::output::Output;
 use dunlin_core::settings::Settings;
 use dunlin_core::storage::{MemoryStorage, Stored};
@@ -155,7 +156,7 @@ impl Client {
         };
         let mut outcome = self
             .connection
-            .handle_packet(&mut occasion, packet, None, &mut self.out);
+            .handle_packet(&mut occasion, packet, Form::Fields, &mut self.out);
         if let Outcome::Authenticate(_) = outcome {
             let decision = Decision::Allow(Grant::default());
             outcome = self

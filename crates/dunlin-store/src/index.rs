@@ -104,7 +104,7 @@ impl Index {
     }
 
     /// Reads a message; `None` if it is unknown or cannot be read, which is said then.
-    pub(crate) fn read(&self, sequence: u64) -> Option<Arc<Message>> {
+    pub(crate) fn read(&self, sequence: u64) -> Option<Message> {
         let candidates = match self.candidates(sequence) {
             Ok(candidates) => candidates,
             Err(error) => {
@@ -195,7 +195,7 @@ const fn low(sequence: u64) -> u32 {
 
 impl Candidate {
     /// The message of this number, if the frame has it.
-    fn read(&self, sequence: u64) -> io::Result<Option<Arc<Message>>> {
+    fn read(&self, sequence: u64) -> io::Result<Option<Message>> {
         let damaged = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let mut bytes = self.bytes(READ_BYTES)?;
         let length = frame::first_frame_bytes(&bytes).unwrap_or_default();
@@ -211,7 +211,7 @@ impl Candidate {
         record::decode(body, &mut records).map_err(|error| damaged(error.to_string()))?;
         let messages = records.iter().filter_map(record::Decoded::message);
         let mut messages = messages.filter(|message| message.sequence() == sequence);
-        Ok(messages.next().map(Arc::clone))
+        Ok(messages.next().cloned())
     }
 
     fn bytes(&self, length: usize) -> io::Result<Vec<u8>> {

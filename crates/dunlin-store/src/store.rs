@@ -287,7 +287,7 @@ impl Storage for Store {
         self.index.has(sequence)
     }
 
-    fn message(&self, sequence: u64) -> Option<Arc<Message>> {
+    fn message(&self, sequence: u64) -> Option<Message> {
         self.index.read(sequence)
     }
 }

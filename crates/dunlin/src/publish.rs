@@ -27,6 +27,7 @@ pub(crate) struct Pending {
 }
 
 /// Plans the publish of a client, and appends what must be kept to the store.
+#[inline]
 pub(crate) fn begin(
     shared: &Shared,
     worker: &mut Worker,
@@ -90,6 +91,7 @@ pub(crate) fn finish(
 
 /// Applies and acknowledges one publish, if it is safe; gives it back if it is not yet. The
 /// caller looks whether that ended the connection.
+#[inline]
 pub(crate) fn finish_one(
     shared: &Shared,
     occasion: &mut Occasion<'_>,
@@ -177,6 +179,7 @@ pub(crate) fn finish_publication(
     }
 }
 
+#[inline]
 fn store(
     shared: &Shared,
     plan: PublishPlan,
@@ -186,6 +189,7 @@ fn store(
 }
 
 /// The proof that a plan's record is safe; `None` while it is not.
+#[inline]
 fn proof(
     shared: &Shared,
     plan: &PublishPlan,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use dunlin_codec::{PublishProperties, QoS, TopicName};
+use dunlin_codec::{QoS, TopicName};
 use dunlin_core::broker::Broker;
 use dunlin_core::message::{Draft, Payload};
 use dunlin_core::stats::Stats;
@@ -70,8 +70,9 @@ impl Sys {
                 topic: TopicName::parse(&topic).ok()?,
                 qos: QoS::AtMostOnce,
                 retain: true,
-                properties: &PublishProperties::default(),
+                properties: None,
                 payload: Payload::Borrowed(value.as_bytes()),
+                whole: None,
             };
             Publication::of_server(&draft, now).ok()
         });

@@ -35,6 +35,62 @@ pub struct ForwardedPublish<'a> {
     pub payload: &'a [u8],
 }
 
+/// A [`ForwardedPublish`] without properties, which most are: copies between a few bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainPublish<'a> {
+    /// DUP.
+    pub dup: bool,
+    /// QoS.
+    pub qos: QoS,
+    /// RETAIN.
+    pub retain: bool,
+    /// Packet Identifier; there is one if the QoS is 1 or 2.
+    pub packet_id: Option<PacketIdentifier>,
+    /// The Topic Name with its length.
+    pub topic: &'a [u8],
+    /// The Application Message's payload.
+    pub payload: &'a [u8],
+}
+
+impl PlainPublish<'_> {
+    /// Appends the whole packet to `out`, which is unchanged on an error.
+    ///
+    /// # Errors
+    /// As [`ForwardedPublish::encode`].
+    #[inline]
+    pub fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        // Behind the topic: the packet identifier, and that there are no properties.
+        let id = packet_id_of(self.qos, self.packet_id)?.map(|id| id.as_u16().to_be_bytes());
+        let (with_id, without): ([u8; 3], [u8; 1]);
+        let between: &[u8] = match (id, version.is_v5()) {
+            (Some([high, low]), is_v5) => {
+                with_id = [high, low, 0];
+                with_id.get(..2 + usize::from(is_v5)).unwrap_or_default()
+            }
+            (None, true) => {
+                without = [0];
+                &without
+            }
+            (None, false) => &[],
+        };
+        let length = self.topic.len() + between.len() + self.payload.len();
+        let remaining = length_to_write(length)?;
+        out.reserve(5 + length);
+        let first = first_byte(self.dup, self.qos, self.retain);
+        match u8::try_from(remaining) {
+            Ok(remaining @ ..=0x7f) => out.put(&[first, remaining]),
+            _ => {
+                out.put_u8(first);
+                out.put_variable_byte_integer(remaining);
+            }
+        }
+        out.put(self.topic);
+        out.put(between);
+        out.put(self.payload);
+        Ok(())
+    }
+}
+
 /// The two lengths that a PUBLISH names.
 struct Lengths {
     properties: u32,
@@ -70,24 +126,6 @@ impl ForwardedPublish<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         self.encode_parts(version, &[], out)
-    }
-
-    /// Appends a PUBLISH of QoS 0 for versions before 5.0, of which `body` is all behind the Fixed
-    /// Header: the Topic Name with its length, and the payload.
-    ///
-    /// # Errors
-    /// If the packet is too long for the protocol.
-    pub fn encode_in_one_piece(
-        retain: bool,
-        body: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), EncodeError> {
-        let remaining = length_to_write(body.len())?;
-        out.reserve(5 + body.len());
-        out.put_u8(first_byte(false, QoS::AtMostOnce, retain));
-        out.put_variable_byte_integer(remaining);
-        out.put(body);
-        Ok(())
     }
 
     fn encode_parts(

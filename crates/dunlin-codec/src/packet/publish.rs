@@ -29,6 +29,19 @@ pub struct PublishProperties<'a> {
 }
 
 impl<'a> PublishProperties<'a> {
+    /// True if there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.payload_format_indicator.is_none()
+            && self.message_expiry_interval.is_none()
+            && self.topic_alias.is_none()
+            && self.response_topic.is_none()
+            && self.correlation_data.is_none()
+            && self.content_type.is_none()
+            && self.user_properties.is_empty()
+            && self.subscription_identifiers.is_empty()
+    }
+
     fn read(reader: &mut Reader<'a>, limits: &Limits) -> Result<Self, DecodeError> {
         let mut properties = Self::default();
         read_section(
@@ -157,17 +170,20 @@ impl Default for TopicName<'_> {
 }
 
 impl<'a> Publish<'a> {
+    #[inline]
     pub(crate) fn read(
         flags: u8,
         body: &'a [u8],
         version: ProtocolVersion,
         limits: &Limits,
+        known: TopicName<'a>,
     ) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let qos = QoS::from_u8((flags >> 1) & 0b11).ok_or(Malformed::QoS)?;
-        let topic = match reader.utf8()? {
-            "" if version.is_v5() => TopicName::EMPTY,
-            text => TopicName::parse(text).map_err(Malformed::Topic)?,
+        let topic = match reader.binary()? {
+            [] if version.is_v5() => TopicName::EMPTY,
+            bytes if !bytes.is_empty() && bytes == known.as_str().as_bytes() => known,
+            bytes => TopicName::from_bytes(bytes)?,
         };
         let packet_id = match qos {
             QoS::AtMostOnce => None,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::{
-    EncodeError, ForwardedPublish, Packet, PacketIdentifier, ProtocolVersion, Publish,
+    EncodeError, ForwardedPublish, PlainPublish, Packet, PacketIdentifier, ProtocolVersion, Publish,
     PublishProperties, QoS, SubscriptionIdentifiers, TopicName, UserPropertiesBuf,
 };
 
@@ -44,12 +44,19 @@ fn check(publish: &Publish<'_>, identifiers: &[NonZeroU32]) {
         header.extend_from_slice(publish.payload);
         assert_eq!(header, expected, "{version} {publish:?}");
         assert_eq!(forwarded.packet_len(version), Ok(expected.len() - 6));
-        if publish.qos == QoS::AtMostOnce && !version.is_v5() {
+        if publish.properties.is_empty() || !version.is_v5() {
             let topic = publish.topic.as_str().as_bytes();
             let length = u16::try_from(topic.len()).unwrap().to_be_bytes();
-            let body = [&length[..], topic, publish.payload].concat();
+            let plain = PlainPublish {
+                dup: publish.dup,
+                qos: publish.qos,
+                retain: publish.retain,
+                packet_id: publish.packet_id,
+                topic: &[&length[..], topic].concat(),
+                payload: publish.payload,
+            };
             let mut whole = b"before".to_vec();
-            ForwardedPublish::encode_in_one_piece(publish.retain, &body, &mut whole).unwrap();
+            plain.encode(version, &mut whole).unwrap();
             assert_eq!(whole, expected, "{version} {publish:?}");
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
+use crate::broker::plan::Keepers;
 use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
@@ -38,6 +39,7 @@ struct Late<'a> {
 impl Broker {
     /// Gives a message to everyone who is entitled to it. Connections that have to be told are in
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
+    #[inline]
     pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
         let plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
@@ -45,59 +47,21 @@ impl Broker {
             let sequence = plan.message.sequence();
             self.note(&[Record::NotRetained { sequence }]);
         }
-        let route = self.present_route(worker, &plan);
-        let mut reason_code = if !is_retained {
+        let late = self.late_route(worker, &plan);
+        let is_for_nobody = late.as_ref().unwrap_or(&plan.route).is_empty();
+        let is_refused = match &late {
+            Some(route) => self.give_late(worker, &plan, route),
+            None => self.give_as_planned(worker, plan.message, &plan.route, &plan.keepers),
+        };
+        worker.take_back(plan.route);
+        let reason_code = if is_refused || !is_retained {
             ReasonCode::QuotaExceeded
-        } else if route.is_empty() {
+        } else if is_for_nobody {
             // Section 3.4.2.1.
             ReasonCode::NoMatchingSubscribers
         } else {
             ReasonCode::Success
         };
-        let is_as_planned = Arc::ptr_eq(&route, &plan.route);
-        // The last of all gets the plan's own reference to the message.
-        let (last, others) = match route.targets.split_last() {
-            Some((last, others)) if route.groups.is_empty() => (Some(last), others),
-            _ => (None, &*route.targets),
-        };
-        let late = Late {
-            plan: &plan,
-            is_written: Cell::new(false),
-        };
-        let is_kept = |place: usize, target| {
-            if is_as_planned {
-                plan.is_target_kept(place)
-            } else {
-                self.keeps_late(&late, target)
-            }
-        };
-        let mut give = |message, target, is_kept| {
-            if self.give(worker, message, target, is_kept) == Offered::Queued(Enqueued::Refused) {
-                reason_code = ReasonCode::QuotaExceeded;
-            }
-        };
-        for (place, target) in others.iter().enumerate() {
-            give(Arc::clone(&plan.message), target, is_kept(place, target));
-        }
-        if let Some(target) = last {
-            let is_kept = is_kept(others.len(), target);
-            if !is_as_planned {
-                self.forget_absent(&plan, &route);
-            }
-            give(plan.message, target, is_kept);
-        } else {
-            for (place, group) in route.groups.iter().enumerate() {
-                let is_kept = if is_as_planned {
-                    plan.is_group_kept(place)
-                } else {
-                    self.keeps_group_late(&late, group)
-                };
-                self.give_to_group(worker, &plan.message, group, is_kept);
-            }
-            if !is_as_planned {
-                self.forget_absent(&plan, &route);
-            }
-        }
         let asker = plan
             .exchange
             .and_then(|exchange| exchange.finish(self, reason_code));
@@ -107,22 +71,82 @@ impl Broker {
         Receipt { reason_code }
     }
 
-    /// Who gets the message now that it is done, which can be long after it was planned: whoever
-    /// unsubscribed meanwhile gets no more [MQTT-3.10.4-2], and whoever subscribed meanwhile and did
-    /// not find it among the retained messages gets it. Looked up behind those, lest it be missed in
-    /// both.
-    fn present_route(&self, worker: &mut Worker, plan: &PublishPlan) -> Arc<Route<SessionRef>> {
+    /// Who gets the message now that it is done, which can be long after it was planned, if that may be
+    /// others than were planned: whoever unsubscribed meanwhile gets no more [MQTT-3.10.4-2], and
+    /// whoever subscribed meanwhile and did not find it among the retained messages gets it. Looked up
+    /// behind those, lest it be missed in both.
+    #[inline]
+    fn late_route(
+        &self,
+        worker: &mut Worker,
+        plan: &PublishPlan,
+    ) -> Option<Arc<Route<SessionRef>>> {
         // What nobody was to get is not kept, so nobody can be promised it.
         let was_for_nobody = plan.route.is_empty() && !plan.retains;
         if was_for_nobody || plan.generation == self.routes_generation() {
-            return Arc::clone(&plan.route);
+            return None;
         }
-        worker.route(self, &plan.message)
+        let route = worker.route(self, &plan.message);
+        (!Arc::ptr_eq(&route, &plan.route)).then_some(route)
+    }
+
+    /// Gives a message to those for whom it was planned; true if one refused it.
+    #[inline]
+    fn give_as_planned(
+        &self,
+        worker: &mut Worker,
+        message: Message,
+        route: &Route<SessionRef>,
+        keepers: &Keepers,
+    ) -> bool {
+        let mut is_refused = false;
+        // The last of all gets this reference to the message.
+        let (last, others) = match route.targets.split_last() {
+            Some((last, others)) if route.groups.is_empty() => (Some(last), others),
+            _ => (None, &*route.targets),
+        };
+        for (place, target) in others.iter().enumerate() {
+            let is_kept = keepers.has_target(place);
+            is_refused |= self.give(worker, message.clone(), target, is_kept);
+        }
+        if let Some(target) = last {
+            let is_kept = keepers.has_target(others.len());
+            return self.give(worker, message, target, is_kept) || is_refused;
+        }
+        for (place, group) in route.groups.iter().enumerate() {
+            let is_kept = keepers.has_group(route, place);
+            self.give_to_group(worker, &message, group, is_kept);
+        }
+        is_refused
+    }
+
+    /// Gives a message to those who have subscribed by now; true if one refused it.
+    fn give_late(
+        &self,
+        worker: &mut Worker,
+        plan: &PublishPlan,
+        route: &Route<SessionRef>,
+    ) -> bool {
+        let mut is_refused = false;
+        let late = Late {
+            plan,
+            is_written: Cell::new(false),
+        };
+        for target in &route.targets {
+            let is_kept = self.keeps_late(&late, target);
+            is_refused |= self.give(worker, plan.message.clone(), target, is_kept);
+        }
+        for group in &route.groups {
+            let is_kept = self.keeps_group_late(&late, group);
+            self.give_to_group(worker, &plan.message, group, is_kept);
+        }
+        self.forget_absent(plan, route);
+        is_refused
     }
 
     /// Makes the message the retained one of its topic; an empty payload deletes that
     /// [MQTT-3.3.1-6].
-    fn retain(&self, message: &Arc<Message>) -> Result<(), Refusal> {
+    fn retain(&self, message: &Message) -> Result<(), Refusal> {
         let sequence = message.sequence();
         // Subscriptions from before get it over their route.
         let applied = self.next_sequence();
@@ -131,21 +155,23 @@ impl Broker {
             retained.clear(message.topic_bytes(), sequence);
             return Ok(());
         }
-        retained.set(Arc::clone(message), (sequence, applied))
+        retained.set(Message::clone(message), (sequence, applied))
     }
 
+    /// Gives a message to a target; true if it is refused.
+    #[inline]
     fn give(
         &self,
         worker: &mut Worker,
-        message: Arc<Message>,
+        message: Message,
         target: &Target<SessionRef>,
         is_kept: bool,
-    ) -> Offered {
+    ) -> bool {
         let Some(grant) = target.delivered_from(message.publisher().0) else {
-            return Offered::NotKept;
+            return false;
         };
         let delivery = delivery(message, grant).kept(is_kept);
-        self.offer(worker, &target.subscriber, delivery)
+        self.offer(worker, &target.subscriber, delivery) == Offered::Queued(Enqueued::Refused)
     }
 
     /// Whether the store keeps the message for a target of a later route than the plan's: as it was
@@ -164,7 +190,7 @@ impl Broker {
         if planned.is_some_and(|planned| planned.delivered_from(publisher) == Some(grant)) {
             return true;
         }
-        let delivery = delivery(Arc::clone(message), grant);
+        let delivery = delivery(Message::clone(message), grant);
         let settings = &self.settings().session.queue;
         let given = given(session.number(), &delivery);
         if planned.is_some() {
@@ -239,6 +265,7 @@ impl Broker {
     }
 
     /// Puts a message into the queue of a session, and notes what comes of it.
+    #[inline]
     pub(crate) fn offer(
         &self,
         worker: &mut Worker,
@@ -265,7 +292,7 @@ impl Broker {
     pub(crate) fn give_to_group(
         &self,
         worker: &mut Worker,
-        message: &Arc<Message>,
+        message: &Message,
         group: &Arc<Group<SessionRef>>,
         mut is_kept: bool,
     ) {
@@ -283,7 +310,7 @@ impl Broker {
             };
             let retain = message.retain() && grant.retain_as_published;
             let identifiers = grant.identifier.into();
-            let delivery = Delivery::new(Arc::clone(message), grant.qos, retain, &identifiers)
+            let delivery = Delivery::new(Message::clone(message), grant.qos, retain, &identifiers)
                 .for_group(Arc::clone(group));
             if is_kept {
                 self.note_given(member.number(), &delivery);
@@ -308,7 +335,7 @@ impl Broker {
     fn keep_in_group(
         &self,
         worker: &mut Worker,
-        message: &Arc<Message>,
+        message: &Message,
         group: &Arc<Group<SessionRef>>,
         is_kept: bool,
     ) {
@@ -316,7 +343,7 @@ impl Broker {
             Some(gave_way) => gave_way,
             None => {
                 worker.stats.dropped_no_member += 1;
-                vec![Arc::clone(message)]
+                vec![Message::clone(message)]
             }
         };
         if is_kept {
@@ -355,7 +382,7 @@ impl Broker {
     }
 }
 
-fn delivery(message: Arc<Message>, grant: &Delivered) -> Delivery {
+fn delivery(message: Message, grant: &Delivered) -> Delivery {
     let retain = message.retain() && grant.retain_as_published;
     Delivery::new(message, grant.qos, retain, &grant.identifiers)
 }

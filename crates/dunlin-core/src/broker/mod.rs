@@ -113,11 +113,11 @@ impl Broker {
 
     /// A message with its payload, which may have to be read from the store; `None` if that cannot
     /// give it.
-    pub(crate) fn with_payload(&self, message: &Arc<Message>) -> Option<Arc<Message>> {
+    pub(crate) fn with_payload(&self, message: &Message) -> Option<Message> {
         if message.is_payload_stored() {
             self.storage.message(message.sequence())
         } else {
-            Some(Arc::clone(message))
+            Some(Message::clone(message))
         }
     }
 

@@ -30,7 +30,7 @@ pub enum Origin<'a> {
 #[derive(Debug)]
 #[must_use]
 pub struct PublishPlan {
-    pub(super) message: Arc<Message>,
+    pub(super) message: Message,
     pub(super) route: Arc<Route<SessionRef>>,
     /// The generation that the route holds for.
     pub(super) generation: u64,
@@ -57,20 +57,24 @@ struct Source {
     outstanding: Option<Outstanding>,
 }
 
-/// For whom the store has to keep a message.
+/// For whom the store has to keep a message: which targets of the route, by their place, and behind them
+/// which shared subscriptions; empty if none of both.
 #[derive(Debug, Default)]
-pub(super) struct Keepers {
-    /// Which targets of the route, by their place, and behind them which shared subscriptions; empty if
-    /// none of both.
-    places: Vec<bool>,
-    /// Whether anybody is promised the message, for a store that lasts as long as the process and
-    /// with it every session.
-    in_memory: bool,
-}
+pub(super) struct Keepers(Vec<bool>);
 
 impl Keepers {
     const fn is_empty(&self) -> bool {
-        self.places.is_empty() && !self.in_memory
+        self.0.is_empty()
+    }
+
+    /// Whether the store keeps it for the target at this place of the route.
+    pub(super) fn has_target(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|&kept| kept)
+    }
+
+    /// Whether the store keeps it for the shared subscription at this place of the route.
+    pub(super) fn has_group(&self, route: &Route<SessionRef>, place: usize) -> bool {
+        self.has_target(route.targets.len() + place)
     }
 }
 
@@ -99,6 +103,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`Refusal`] tells the publisher why nobody does.
+    #[inline]
     pub fn plan_publish(
         &self,
         worker: &mut Worker,
@@ -127,6 +132,7 @@ impl Broker {
         Ok(self.plan(worker, message, source))
     }
 
+    #[inline]
     fn may_publish(&self, identity: &Identity, message: &Message) -> bool {
         let access = self.access();
         (access.allows_all_publishes() && identity.rules.is_none())
@@ -147,9 +153,19 @@ impl Broker {
     ///
     /// # Errors
     /// [`StorageFault`] if it is not and never will be kept.
+    #[inline]
     pub fn store(&self, plan: &PublishPlan) -> Result<Option<Position>, StorageFault> {
         if !plan.has_record() {
             return Ok(None);
+        }
+        // Nobody is told that a message of QoS 0 is safe. But who has a will must not get it again when
+        // a stop makes the broker forget that it was published.
+        let durability = match plan.message.qos() {
+            QoS::AtMostOnce if plan.will_of.is_none() => Durability::Memory,
+            _ => self.settings().durability.of(&plan.message),
+        };
+        if !self.storage().is_durable() {
+            return self.storage().append(&[], durability).map(Some);
         }
         let record = PublishRecord {
             message: plan.keeps_message().then_some(&plan.message),
@@ -158,38 +174,40 @@ impl Broker {
             received: plan.received(),
             will_of: plan.will_of.as_deref().copied(),
         };
-        // Nobody is told that a message of QoS 0 is safe. But who has a will must not get it again when
-        // a stop makes the broker forget that it was published.
-        let durability = match plan.message.qos() {
-            QoS::AtMostOnce if plan.will_of.is_none() => Durability::Memory,
-            _ => self.settings().durability.of(&plan.message),
-        };
         let records = [Record::Publish(record)];
         self.storage().append(&records, durability).map(Some)
     }
 
+    #[inline]
     fn plan(&self, worker: &mut Worker, message: Message, source: Source) -> PublishPlan {
         let retains = message.retain() && self.settings().mqtt.retain_available;
         // Before the route is looked up, so that a change meanwhile is seen.
         let generation = self.routes_generation();
         let route = worker.route(self, &message);
-        let keepers = self.keepers(&message, &route);
+        let is_durable = self.storage().is_durable();
+        let keepers = match is_durable {
+            true => self.keepers(&message, &route),
+            false => Keepers::default(),
+        };
         let Source {
             exchange,
             will_of,
             outstanding,
         } = source;
+        // A store that lasts as long as the process, and with it every session, still says when.
+        let is_promised = message.qos() > QoS::AtMostOnce && !route.is_empty();
         let has_record = (retains && is_kept_retained(&message))
             || !keepers.is_empty()
             || exchange.as_ref().and_then(Exchange::received).is_some()
-            || will_of.is_some();
+            || will_of.is_some()
+            || (!is_durable && is_promised);
         // Before it is numbered: a rewriting waits for all that are numbered below its beginning.
         let outstanding = match outstanding {
             None if has_record => self.outstanding(),
             counted => counted,
         };
         PublishPlan {
-            message: Arc::new(message.numbered(self.next_sequence())),
+            message: message.numbered(self.next_sequence()),
             route,
             generation,
             retains,
@@ -202,12 +220,8 @@ impl Broker {
     }
 
     /// For whom the store has to keep a message.
+    #[inline]
     fn keepers(&self, message: &Message, route: &Route<SessionRef>) -> Keepers {
-        let mut keepers = Keepers::default();
-        if !self.storage().is_durable() {
-            keepers.in_memory = message.qos() > QoS::AtMostOnce && !route.is_empty();
-            return keepers;
-        }
         let settings = &self.settings().session.queue;
         let publisher = message.publisher().0;
         let is_target_kept = |target: &Target<SessionRef>| {
@@ -218,12 +232,12 @@ impl Broker {
                 })
         };
         let is_group_kept = |group| self.keeps_for_group(message, group);
-        if route.targets.iter().any(is_target_kept) || route.groups.iter().any(is_group_kept) {
-            let targets = route.targets.iter().map(is_target_kept);
-            let groups = route.groups.iter().map(is_group_kept);
-            keepers.places = targets.chain(groups).collect();
+        if !route.targets.iter().any(is_target_kept) && !route.groups.iter().any(is_group_kept) {
+            return Keepers::default();
         }
-        keepers
+        let targets = route.targets.iter().map(is_target_kept);
+        let groups = route.groups.iter().map(is_group_kept);
+        Keepers(targets.chain(groups).collect())
     }
 
     /// Whether the store has to keep a message for a shared subscription.
@@ -277,23 +291,13 @@ impl PublishPlan {
     }
 
     fn route_targets_kept(&self) -> impl Iterator<Item = &Target<SessionRef>> {
-        let targets = self.route.targets.iter().zip(&self.keepers.places);
+        let targets = self.route.targets.iter().zip(&self.keepers.0);
         targets.filter_map(|(target, &is_kept)| is_kept.then_some(target))
-    }
-
-    /// Whether the store keeps it for the target at this place of the route.
-    pub(super) fn is_target_kept(&self, place: usize) -> bool {
-        self.keepers.places.get(place).is_some_and(|&kept| kept)
-    }
-
-    /// Whether the store keeps it for the shared subscription at this place of the route.
-    pub(super) fn is_group_kept(&self, place: usize) -> bool {
-        self.is_target_kept(self.route.targets.len() + place)
     }
 
     /// The shared subscriptions that the store keeps it for.
     pub(super) fn kept_groups(&self) -> impl Iterator<Item = &Arc<Group<SessionRef>>> {
-        let kept = self.keepers.places.iter().skip(self.route.targets.len());
+        let kept = self.keepers.0.iter().skip(self.route.targets.len());
         let groups = self.route.groups.iter().zip(kept);
         groups.filter_map(|(group, &is_kept)| is_kept.then_some(group))
     }
@@ -331,6 +335,7 @@ impl PublishPlan {
     }
 
     /// The next step, for which everything that must be kept is kept.
+    #[inline]
     pub const fn committed(self, _: Stored, _: Forwarded) -> Committed {
         Committed { plan: self }
     }

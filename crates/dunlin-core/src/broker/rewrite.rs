@@ -179,7 +179,7 @@ impl Broker {
 
     /// What has to be written before a session is given a message that may have been written before
     /// the last rewriting only, and that this session, written already, did not have.
-    pub(crate) fn message_again<'a>(&self, message: &'a Arc<Message>) -> Option<Record<'a>> {
+    pub(crate) fn message_again<'a>(&self, message: &'a Message) -> Option<Record<'a>> {
         let is_older = message.sequence() < self.rewritten_before.load(Ordering::SeqCst);
         is_older.then(|| Record::Publish(message_record(message, false, &[])))
     }
@@ -326,7 +326,7 @@ fn of_group(session: SessionNumber, delivery: &Delivery) -> Receiver<'_> {
 }
 
 pub(crate) fn message_record<'a>(
-    message: &'a Arc<Message>,
+    message: &'a Message,
     retains: bool,
     receivers: &'a [Receiver<'a>],
 ) -> PublishRecord<'a> {

@@ -1,26 +1,26 @@
 //! PUBLISH from the client, and the receiver's side of QoS 2 (sections 3.3 and 4.3).
 
-use bytes::Bytes;
-use dunlin_codec::{Ack, Packet, PacketIdentifier, Publish, QoS, ReasonCode, TopicName};
+use dunlin_codec::{Ack, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName};
 
 use super::{Connected, Connection, State, v3};
 use crate::broker::{Broker, Ending, Receipt};
 use crate::error::{Refusal, Violation};
 use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, CloseReason, Outcome, PublishRequest};
-use crate::message::{Draft, Message, Payload};
+use crate::message::{Draft, Form, Message, Payload};
 use crate::output::Output;
 use crate::session::received::{Arrival, Exchange};
 use crate::settings::MqttSettings;
 use crate::worker::Occasion;
 
 impl Connected {
+    #[inline]
     pub(super) fn handle_publish(
         &mut self,
         context: &mut Occasion<'_>,
         connection: ConnectionId,
         publish: &Publish<'_>,
-        payload: Option<Bytes>,
+        form: Form<'_>,
         out: &mut Output,
     ) -> Result<Outcome, Violation> {
         context.worker.stats.publish_received += 1;
@@ -40,7 +40,7 @@ impl Connected {
                     return Ok(Outcome::Continue);
                 }
                 Arrival::Known => {
-                    self.send(&Packet::Pubrec(Ack::success(packet_id)), out);
+                    self.send_ack(PacketType::Pubrec, packet_id, ReasonCode::Success, out);
                     return Ok(Outcome::Continue);
                 }
                 Arrival::Refused(reason_code) => {
@@ -48,7 +48,7 @@ impl Connected {
                         let number = self.session.number();
                         out.hold_for(context.broker.keep_freed(number, packet_id));
                     }
-                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                    self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
                     return Ok(Outcome::Continue);
                 }
             }
@@ -68,15 +68,26 @@ impl Connected {
                 .ok_or(Violation::TopicAlias(alias))?,
             _ => publish.topic,
         };
+        let (whole, payload) = match form {
+            Form::Fields => (None, Payload::Borrowed(publish.payload)),
+            Form::Whole(whole) => (Some(whole), Payload::Borrowed(publish.payload)),
+            Form::Payload(payload) => (None, Payload::Shared(payload)),
+        };
         let draft = Draft {
             topic,
             qos: publish.qos,
             retain: publish.retain,
-            properties: &publish.properties,
-            payload: payload.map_or(Payload::Borrowed(publish.payload), Payload::Shared),
+            properties: (!publish.properties.is_empty()).then_some(&publish.properties),
+            payload,
+            whole,
         };
         let number = self.session.number();
-        let message = Message::new(&draft, number, context.now, settings.message_expiry_max);
+        let message = Message::new(
+            &draft,
+            number,
+            (context.now, settings.message_expiry_max),
+            &mut context.worker.scratch,
+        );
         let acknowledgement = Acknowledgement::of(publish.qos, publish.packet_id);
         let Ok(message) = message else {
             return Err(Violation::TopicTooLong);
@@ -127,6 +138,7 @@ impl Connected {
     }
 
     /// Whether one more QoS 1 or 2 message is within the Receive Maximum [MQTT-3.3.4-7].
+    #[inline]
     fn check_quota(
         &self,
         connection: ConnectionId,
@@ -166,10 +178,11 @@ impl Connected {
         } else {
             ReasonCode::PacketIdentifierNotFound
         };
-        self.send(&Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)), out);
+        self.send_ack(PacketType::Pubcomp, ack.packet_id, reason_code, out);
         Ok(Outcome::Continue)
     }
 
+    #[inline]
     fn send_acknowledgement(
         &mut self,
         connection: ConnectionId,
@@ -184,7 +197,7 @@ impl Connected {
                 // Not by a connection that has lost its session: its client asks again on the new
                 // one.
                 if self.session.is_of(connection) {
-                    self.send(&Packet::Puback(Ack::new(packet_id, reason_code)), out);
+                    self.send_ack(PacketType::Puback, packet_id, reason_code, out);
                 }
             }
             Acknowledgement::Pubrec(packet_id) => {
@@ -195,7 +208,7 @@ impl Connected {
                     state.received.insert(packet_id);
                 }
                 drop(state);
-                self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
             }
         }
     }
@@ -212,6 +225,7 @@ impl Connection {
     /// repeated a QoS 2 message that is under way since an earlier connection of its session: others
     /// would overtake that one [MQTT-4.6.0-6]. This connection gets a
     /// [`Notice::Output`](crate::worker::Notice) when the wait may be over.
+    #[inline]
     pub fn is_behind(&mut self) -> bool {
         let id = self.id;
         let State::Connected(connected) = &mut self.state else {
@@ -226,6 +240,7 @@ impl Connection {
 
     /// Acknowledges a publish that is done. Publishes of one connection are acknowledged in the
     /// order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+    #[inline]
     pub fn acknowledge(
         &mut self,
         acknowledgement: Acknowledgement,
@@ -277,6 +292,7 @@ impl Connection {
 }
 
 /// What can be said of a PUBLISH by itself.
+#[inline]
 pub(super) fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<(), Violation> {
     if publish.qos > settings.qos_max {
         return Err(Violation::QoSNotSupported);
@@ -284,13 +300,7 @@ pub(super) fn check(publish: &Publish<'_>, settings: &MqttSettings) -> Result<()
     if publish.retain && !settings.retain_available {
         return Err(Violation::RetainNotSupported);
     }
-    if publish
-        .properties
-        .subscription_identifiers
-        .iter()
-        .next()
-        .is_some()
-    {
+    if !publish.properties.subscription_identifiers.is_empty() {
         return Err(Violation::SubscriptionIdentifier);
     }
     if !settings.allows_topic(publish.topic.as_str()) {

@@ -17,7 +17,8 @@ mod v3;
 use std::sync::Arc;
 
 use dunlin_codec::{
-    Ack, DecodeError, Limits, Packet, PacketType, ProtocolVersion, Publish, ReasonCode,
+    Ack, DecodeError, Limits, Packet, PacketIdentifier, PacketType, ProtocolVersion, Publish,
+    ReasonCode,
 };
 
 use crate::access::Identity;
@@ -25,6 +26,7 @@ use crate::broker::Broker;
 use crate::error::Violation;
 use crate::id::{ClientIdentifier, ConnectionId};
 use crate::input::{CloseReason, Outcome, keep_alive_limit};
+use crate::message::Form;
 use crate::output::Output;
 use crate::session::SessionRef;
 use crate::settings::{MqttSettings, Terms};
@@ -193,10 +195,11 @@ impl Connection {
         &mut self,
         context: &mut Occasion<'_>,
         packet: Packet<'_>,
-        payload: Option<bytes::Bytes>,
+        form: Form<'_>,
         out: &mut Output,
     ) -> Outcome {
         self.last_received = context.now;
+        let packet_type = packet.packet_type();
         let result = match &mut self.state {
             State::New => match packet {
                 Packet::Connect(connect) => return self.handle_connect(context, &connect, out),
@@ -215,12 +218,14 @@ impl Connection {
             },
             State::Connected(connected) => match packet {
                 Packet::Publish(publish) => {
-                    connected.handle_publish(context, self.id, &publish, payload, out)
+                    connected.handle_publish(context, self.id, &publish, form, out)
                 }
-                Packet::Puback(ack) => connected.handle_puback(context.broker, self.id, &ack),
-                Packet::Pubrec(ack) => connected.handle_pubrec(context.broker, self.id, &ack, out),
-                Packet::Pubrel(ack) => connected.handle_pubrel(context.broker, self.id, &ack, out),
-                Packet::Pubcomp(ack) => connected.handle_pubcomp(context.broker, self.id, &ack),
+                Packet::Puback(ack)
+                | Packet::Pubrec(ack)
+                | Packet::Pubrel(ack)
+                | Packet::Pubcomp(ack) => {
+                    connected.handle_ack(context.broker, self.id, (packet_type, &ack), out)
+                }
                 Packet::Subscribe(subscribe) => {
                     connected.handle_subscribe(context, self.id, &subscribe, out)
                 }
@@ -245,36 +250,41 @@ impl Connection {
         result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
     }
 
-    /// As [`Connection::handle_packet`], for a PUBACK.
-    pub fn handle_puback(
+    /// As [`Connection::handle_packet`], for a PUBACK, PUBREC, PUBREL or PUBCOMP.
+    #[inline]
+    pub fn handle_ack(
         &mut self,
         context: &mut Occasion<'_>,
+        packet_type: PacketType,
         ack: &Ack<'_>,
         out: &mut Output,
     ) -> Outcome {
-        let State::Connected(connected) = &mut self.state else {
-            return self.handle_packet(context, Packet::Puback(*ack), None, out);
-        };
         self.last_received = context.now;
-        connected
-            .handle_puback(context.broker, self.id, ack)
-            .unwrap_or_else(|violation| self.handle_violation(context, violation, out))
+        let result = match &mut self.state {
+            State::Connected(connected) => {
+                connected.handle_ack(context.broker, self.id, (packet_type, ack), out)
+            }
+            State::New | State::Connecting(_) => Err(Violation::NotConnected),
+            State::Closed(_) => return Outcome::Close,
+        };
+        result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
     }
 
     /// As [`Connection::handle_packet`], for a PUBLISH.
+    #[inline]
     pub fn handle_publish(
         &mut self,
         context: &mut Occasion<'_>,
         publish: &Publish<'_>,
-        payload: Option<bytes::Bytes>,
+        form: Form<'_>,
         out: &mut Output,
     ) -> Outcome {
         let State::Connected(connected) = &mut self.state else {
-            return self.handle_packet(context, Packet::Publish(*publish), payload, out);
+            return self.handle_packet(context, Packet::Publish(*publish), form, out);
         };
         self.last_received = context.now;
         connected
-            .handle_publish(context, self.id, publish, payload, out)
+            .handle_publish(context, self.id, publish, form, out)
             .unwrap_or_else(|violation| self.handle_violation(context, violation, out))
     }
 
@@ -355,10 +365,48 @@ impl Connection {
 }
 
 impl Connected {
+    fn handle_ack(
+        &mut self,
+        broker: &Broker,
+        connection: ConnectionId,
+        (packet_type, ack): (PacketType, &Ack<'_>),
+        out: &mut Output,
+    ) -> Result<Outcome, Violation> {
+        match packet_type {
+            PacketType::Pubrec => self.handle_pubrec(broker, connection, ack, out),
+            PacketType::Pubrel => self.handle_pubrel(broker, connection, ack, out),
+            PacketType::Pubcomp => self.handle_pubcomp(broker, connection, ack),
+            _ => self.handle_puback(broker, connection, ack),
+        }
+    }
+
     /// Appends a packet that has no reason string; false if it exceeds the client's Maximum Packet
     /// Size and is not sent [MQTT-3.1.2-24].
     fn send(&self, packet: &Packet<'_>, out: &mut Output) -> bool {
         send(packet, self.version, self.packet_bytes_max, out)
+    }
+
+    /// As [`Connected::send`], for a PUBACK, PUBREC, PUBREL or PUBCOMP.
+    fn send_ack(
+        &self,
+        packet_type: PacketType,
+        packet_id: PacketIdentifier,
+        reason_code: ReasonCode,
+        out: &mut Output,
+    ) -> bool {
+        let ack = Ack::new(packet_id, reason_code);
+        let packet = match packet_type {
+            // What nearly all of them say.
+            _ if reason_code == ReasonCode::Success && self.packet_bytes_max == usize::MAX => {
+                Ack::encode_success(packet_type, packet_id, out.buffer_mut());
+                return true;
+            }
+            PacketType::Pubrec => Packet::Pubrec(ack),
+            PacketType::Pubrel => Packet::Pubrel(ack),
+            PacketType::Pubcomp => Packet::Pubcomp(ack),
+            _ => Packet::Puback(ack),
+        };
+        self.send(&packet, out)
     }
 }
 

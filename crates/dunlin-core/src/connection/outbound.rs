@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{Ack, ForwardedPublish, Packet, PacketIdentifier, QoS, ReasonCode, TopicFilter};
+use dunlin_codec::{Ack, ForwardedPublish, PlainPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter};
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
@@ -74,7 +74,7 @@ impl Connected {
                 };
                 state.is_woken = false;
                 while let Some((packet_id, reason_code)) = state.received.next_owed() {
-                    self.send(&Packet::Pubrec(Ack::new(packet_id, reason_code)), out);
+                    self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
                 }
                 if self.resend_from.is_some() {
                     match self.resend(context, &mut state, out) {
@@ -154,7 +154,7 @@ impl Connected {
                     })
                 }
                 Progress::Released { .. } => {
-                    self.send(&Packet::Pubrel(Ack::success(packet_id)), out)
+                    self.send_ack(PacketType::Pubrel, packet_id, ReasonCode::Success, out)
                 }
             };
             if !is_sent {
@@ -269,9 +269,13 @@ impl Connected {
 
     /// The delivery with this packet identifier is complete.
     fn complete(&self, broker: &Broker, state: &mut SessionState, packet_id: PacketIdentifier) {
-        let Some(sent) = state.in_flight.remove(packet_id) else {
-            return;
-        };
+        if let Some(sent) = state.in_flight.remove(packet_id) {
+            self.completed(broker, state, &sent);
+        }
+    }
+
+    /// As [`Connected::complete`], of one that is not among those in flight any more.
+    fn completed(&self, broker: &Broker, state: &SessionState, sent: &InFlight) {
         match &sent.progress {
             Progress::Published(delivery) => self.note_done(broker, delivery),
             Progress::Released { is_kept: true } => broker.note(&[Record::Completed {
@@ -294,6 +298,14 @@ impl Connected {
             .is_ok_and(|length| length > self.packet_bytes_max)
     }
 
+    /// Whether a message without properties goes to this client as it is, however large.
+    fn takes_plain(&self) -> bool {
+        let mut terms = self.terms.iter();
+        terms.all(|terms| terms.mount_point.is_empty())
+            && self.packet_bytes_max == usize::MAX
+            && !self.outbound_aliases.are_used()
+    }
+
     /// Appends a PUBLISH; false if it is too large for this client and is not sent.
     fn send_publish(
         &mut self,
@@ -304,13 +316,20 @@ impl Connected {
         out: &mut Output,
     ) -> bool {
         let message = &delivery.message;
-        if delivery.qos == QoS::AtMostOnce
-            && !self.version.is_v5()
-            && let Some(body) = message.in_one_piece()
+        if self.takes_plain()
+            && delivery.identifiers().is_empty()
+            && let is_joined = identified.is_none() && !self.version.is_v5()
+            && let Some((topic, payload)) = message.plain(is_joined)
         {
-            let buffer = out.buffer_mut();
-            let is_written =
-                ForwardedPublish::encode_in_one_piece(delivery.retain, body, buffer).is_ok();
+            let plain = PlainPublish {
+                dup: identified.is_some_and(|(_, dup)| dup),
+                qos: delivery.qos,
+                retain: delivery.retain,
+                packet_id: identified.map(|(packet_id, _)| packet_id),
+                topic,
+                payload,
+            };
+            let is_written = plain.encode(self.version, out.buffer_mut()).is_ok();
             stats.publish_sent += u64::from(is_written);
             return is_written;
         }
@@ -386,7 +405,7 @@ impl Connected {
         let mut is_refused = false;
         let next = page.and_then(|page| {
             // [MQTT-3.8.3-3]
-            let is_own = |message: &Arc<Message>| message.publisher() == session.number();
+            let is_own = |message: &Message| message.publisher() == session.number();
             let messages = page.messages.into_iter();
             let messages = messages.filter(|message| !cursor.no_local || !is_own(message));
             let deliveries = messages.map(|message| retained_delivery(message, &cursor));
@@ -484,12 +503,11 @@ impl Connected {
         ack: &Ack<'_>,
     ) -> Result<Outcome, Violation> {
         if let Some(mut state) = self.session.lock_for(connection) {
-            let sent = state.in_flight.get_mut(ack.packet_id);
-            let is_awaited = sent.is_some_and(|sent| {
+            let sent = state.in_flight.remove_if(ack.packet_id, |sent| {
                 matches!(&sent.progress, Progress::Published(delivery) if delivery.qos == QoS::AtLeastOnce)
             });
-            if is_awaited {
-                self.complete(broker, &mut state, ack.packet_id);
+            if let Some(sent) = sent {
+                self.completed(broker, &state, &sent);
             }
         }
         Ok(Outcome::Continue)
@@ -528,7 +546,7 @@ impl Connected {
             None => reason_code = ReasonCode::PacketIdentifierNotFound,
         }
         drop(state);
-        self.send(&Packet::Pubrel(Ack::new(ack.packet_id, reason_code)), out);
+        self.send_ack(PacketType::Pubrel, ack.packet_id, reason_code, out);
         Ok(Outcome::Continue)
     }
 
@@ -540,9 +558,11 @@ impl Connected {
         ack: &Ack<'_>,
     ) -> Result<Outcome, Violation> {
         if let Some(mut state) = self.session.lock_for(connection) {
-            let sent = state.in_flight.get_mut(ack.packet_id);
-            if sent.is_some_and(|sent| matches!(sent.progress, Progress::Released { .. })) {
-                self.complete(broker, &mut state, ack.packet_id);
+            let sent = state.in_flight.remove_if(ack.packet_id, |sent| {
+                matches!(sent.progress, Progress::Released { .. })
+            });
+            if let Some(sent) = sent {
+                self.completed(broker, &state, &sent);
             }
         }
         Ok(Outcome::Continue)
@@ -627,6 +647,6 @@ fn publish(
 }
 
 /// A retained message for a new subscription: RETAIN is 1 [MQTT-3.3.1-8].
-fn retained_delivery(message: Arc<Message>, cursor: &RetainedCursor) -> Delivery {
+fn retained_delivery(message: Message, cursor: &RetainedCursor) -> Delivery {
     Delivery::new(message, cursor.qos, true, &cursor.identifier.into())
 }

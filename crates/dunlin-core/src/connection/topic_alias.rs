@@ -47,6 +47,11 @@ impl OutboundAliases {
         }
     }
 
+    /// Whether any topic may have one.
+    pub(crate) const fn are_used(&self) -> bool {
+        self.max > 0
+    }
+
     /// The first topics get the aliases that there are; later ones go as text.
     pub(crate) fn choose(&mut self, topic: &[u8]) -> TopicOnWire {
         if self.max == 0 {

@@ -10,7 +10,6 @@ mod restore;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
@@ -69,7 +68,7 @@ struct Kept {
 #[derive(Clone, Debug)]
 struct KeptWill {
     client_id: Box<str>,
-    message: Arc<Message>,
+    message: Message,
     expiry_interval: Option<Duration>,
     delay: Duration,
     user_name: Option<Box<str>>,
@@ -106,7 +105,7 @@ struct Sending {
 /// The messages that somebody needs.
 #[derive(Clone, Debug, Default)]
 struct Messages {
-    by_sequence: BTreeMap<u64, (Arc<Message>, u32)>,
+    by_sequence: BTreeMap<u64, (Message, u32)>,
     /// Whether everything is being written again: then a message may be named by records that are
     /// still to come.
     is_rewriting: bool,
@@ -127,7 +126,7 @@ const REPLACED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl Messages {
     /// `is_retained` says that the payload is needed in memory.
-    fn insert(&mut self, message: &Arc<Message>, is_retained: bool) {
+    fn insert(&mut self, message: &Message, is_retained: bool) {
         let sequence = message.sequence();
         let size = message.size();
         let is_beyond = self.bytes_max.is_some_and(|max| self.bytes + size > max);
@@ -137,15 +136,15 @@ impl Messages {
         match present {
             Some((present, _)) if !is_retained || !present.is_payload_stored() => {}
             Some((present, _)) => {
-                *present = Arc::clone(message);
+                *present = Message::clone(message);
                 self.bytes += size;
             }
             None if stays_in_store => {
-                let stored = Arc::new(message.without_payload());
+                let stored = message.without_payload();
                 self.by_sequence.insert(sequence, (stored, 0));
             }
             None => {
-                self.by_sequence.insert(sequence, (Arc::clone(message), 0));
+                self.by_sequence.insert(sequence, (Message::clone(message), 0));
                 self.bytes += size;
             }
         }
@@ -162,7 +161,7 @@ impl Messages {
         }
     }
 
-    fn get(&self, sequence: u64) -> Option<&Arc<Message>> {
+    fn get(&self, sequence: u64) -> Option<&Message> {
         Some(&self.by_sequence.get(&sequence)?.0)
     }
 
@@ -245,7 +244,7 @@ impl Recovery {
 
     /// A message that somebody needs.
     #[cfg(test)]
-    pub(crate) fn message(&self, sequence: u64) -> Option<&Arc<Message>> {
+    pub(crate) fn message(&self, sequence: u64) -> Option<&Message> {
         self.messages.get(sequence)
     }
 
@@ -499,7 +498,7 @@ impl Recovery {
         }
     }
 
-    fn retain(&mut self, message: &Arc<Message>) {
+    fn retain(&mut self, message: &Message) {
         let sequence = message.sequence();
         let is_set = !message.payload().is_empty();
         let before = self.retained.get(message.topic_bytes()).copied();
@@ -682,7 +681,7 @@ impl KeptWill {
     fn new(client_id: &str, will: &WillRecord<'_>) -> Self {
         Self {
             client_id: client_id.into(),
-            message: Arc::clone(will.message),
+            message: Message::clone(will.message),
             expiry_interval: will.expiry_interval,
             delay: will.delay,
             user_name: will.user_name.map(Into::into),

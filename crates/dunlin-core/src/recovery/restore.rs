@@ -1,6 +1,5 @@
 //! Sessions, subscriptions and messages from what was read.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{QoS, TopicFilter};
@@ -126,7 +125,7 @@ impl Broker {
                 && !message.is_expired(now)
             {
                 // Limits that are lower now than they were hold from now on.
-                let _ = retained.set(Arc::clone(message), (sequence, sequence));
+                let _ = retained.set(message.clone(), (sequence, sequence));
             }
         }
     }
@@ -248,7 +247,7 @@ impl Broker {
     fn delivery(&self, sequence: u64, entry: &Entry, messages: &Messages) -> Option<Delivery> {
         let filter = entry.group.as_deref();
         let filter = filter.and_then(|filter| TopicFilter::parse(filter).ok());
-        let message = Arc::clone(messages.get(sequence)?);
+        let message = messages.get(sequence)?.clone();
         let identifiers = Identifiers::from_slice(&entry.identifiers);
         let delivery = Delivery::new(message, entry.qos, entry.retain, &identifiers).kept(true);
         let group = filter.and_then(|filter| self.group(filter));

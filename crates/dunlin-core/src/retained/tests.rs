@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PublishProperties, QoS, TopicFilter, TopicName};
@@ -14,18 +13,19 @@ use crate::time::Time;
 
 const START: Time = Time::from_millis(1_000_000);
 
-fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Arc<Message> {
+fn message(topic: &str, payload: &str, expiry: Option<u32>) -> Message {
     let draft = Draft {
         topic: TopicName::parse(topic).unwrap(),
         qos: QoS::AtMostOnce,
         retain: true,
-        properties: &PublishProperties {
+        properties: Some(&PublishProperties {
             message_expiry_interval: expiry,
             ..PublishProperties::default()
-        },
+        }),
         payload: Payload::Borrowed(payload.as_bytes()),
+        whole: None,
     };
-    Arc::new(Message::new(&draft, SessionNumber::NONE, START, None).unwrap())
+    Message::new(&draft, SessionNumber::NONE, (START, None), &mut Vec::new()).unwrap()
 }
 
 /// The topics of all pages.

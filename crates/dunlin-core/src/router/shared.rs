@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -28,7 +27,7 @@ pub(crate) struct Group<S> {
 
 #[derive(Default)]
 struct Kept {
-    messages: VecDeque<Arc<Message>>,
+    messages: VecDeque<Message>,
     bytes: usize,
 }
 
@@ -68,9 +67,9 @@ impl<S: Subscriber> Group<S> {
     /// say so.
     pub(crate) fn keep(
         &self,
-        message: &Arc<Message>,
+        message: &Message,
         bounds: &QueueSettings,
-    ) -> Option<Vec<Arc<Message>>> {
+    ) -> Option<Vec<Message>> {
         let size = message.size();
         if !self.is_durable || size > bounds.bytes_max {
             return None;
@@ -86,17 +85,17 @@ impl<S: Subscriber> Group<S> {
             gave_way.push(oldest);
         }
         kept.bytes += size;
-        kept.messages.push_back(Arc::clone(message));
+        kept.messages.push_back(Message::clone(message));
         Some(gave_way)
     }
 
     /// What is kept, in its order; nobody takes it meanwhile.
-    pub(crate) fn kept(&self) -> impl Deref<Target = VecDeque<Arc<Message>>> {
+    pub(crate) fn kept(&self) -> impl Deref<Target = VecDeque<Message>> {
         MutexGuard::map(self.kept.lock(), |kept| &mut kept.messages)
     }
 
     /// What was kept, in its order.
-    pub(crate) fn take_kept(&self) -> VecDeque<Arc<Message>> {
+    pub(crate) fn take_kept(&self) -> VecDeque<Message> {
         std::mem::take(&mut *self.kept.lock()).messages
     }
 

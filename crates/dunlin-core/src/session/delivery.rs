@@ -13,7 +13,7 @@ use crate::session::SessionRef;
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     /// What.
-    pub(crate) message: Arc<Message>,
+    pub(crate) message: Message,
     /// The shared subscription that chose this session, where another member can take its place.
     pub(crate) group: Option<Arc<Group<SessionRef>>>,
     /// The Subscription Identifiers of the subscriptions that it is given for, if there are several.
@@ -34,7 +34,7 @@ const _: () = assert!(size_of::<Delivery>() <= 32);
 impl Delivery {
     /// A message for a session that was granted `qos`, which the store knows nothing of.
     pub(crate) fn new(
-        message: Arc<Message>,
+        message: Message,
         qos: QoS,
         retain: bool,
         identifiers: &Identifiers,
@@ -62,7 +62,7 @@ impl Delivery {
     }
 
     /// The same delivery of another form of its message.
-    pub(crate) fn with_message(self, message: Arc<Message>) -> Self {
+    pub(crate) fn with_message(self, message: Message) -> Self {
         Self { message, ..self }
     }
 

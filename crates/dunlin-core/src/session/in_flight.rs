@@ -134,7 +134,19 @@ impl InFlightList {
 
     /// Ends the delivery with this packet identifier.
     pub(crate) fn remove(&mut self, packet_id: PacketIdentifier) -> Option<InFlight> {
+        self.remove_if(packet_id, |_| true)
+    }
+
+    /// Ends the delivery with this packet identifier, if it is as far as that.
+    pub(crate) fn remove_if(
+        &mut self,
+        packet_id: PacketIdentifier,
+        is_meant: impl FnOnce(&InFlight) -> bool,
+    ) -> Option<InFlight> {
         let position = self.position(packet_id)?;
+        if !is_meant(self.entries.get(position)?) {
+            return None;
+        }
         let removed = self.entries.remove(position);
         if self.entries.is_empty() && self.entries.capacity() > 16 {
             self.entries = VecDeque::new();

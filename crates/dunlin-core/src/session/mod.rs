@@ -202,6 +202,7 @@ impl Session {
     }
 
     /// Puts a message into the queue, and says whether the connection has to be woken for it.
+    #[inline]
     pub(crate) fn offer(
         &self,
         broker: &Broker,
@@ -220,7 +221,9 @@ impl Session {
             return (Offered::NotKept, None);
         }
         let enqueued = state.enqueue(broker, delivery, stored);
-        broker.note_discarded(self, &mut state);
+        if state.queue.has_discarded() {
+            broker.note_discarded(self, &mut state);
+        }
         let wakes = if state.is_woken {
             None
         } else {
@@ -233,11 +236,12 @@ impl Session {
 }
 
 /// The last message that was queued without its payload: many sessions may be away that get it.
-pub(crate) type StoredForm = Option<Arc<Message>>;
+pub(crate) type StoredForm = Option<Message>;
 
 impl SessionState {
     /// Puts a message into the queue. While the client is away, and others that are away have all the
     /// memory that there is for that, its payload stays in the store.
+    #[inline]
     pub(crate) fn enqueue(
         &mut self,
         broker: &Broker,
@@ -257,10 +261,10 @@ impl SessionState {
         let size = delivery.message.size();
         if !memory.has_room(size) && broker.storage().has_message(sequence) {
             if stored.as_ref().is_none_or(|it| it.sequence() != sequence) {
-                *stored = Some(Arc::new(delivery.message.without_payload()));
+                *stored = Some(delivery.message.without_payload());
             }
             if let Some(stored) = stored {
-                delivery.message = Arc::clone(stored);
+                delivery.message = Message::clone(stored);
             }
             return self.queue.push(delivery, &settings.queue);
         }

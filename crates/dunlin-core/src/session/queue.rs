@@ -75,6 +75,7 @@ impl Queue {
     }
 
     /// Puts a message at the end, within the bounds of `settings`.
+    #[inline]
     pub(crate) fn push(&mut self, delivery: Delivery, settings: &QueueSettings) -> Enqueued {
         self.remove_last_of_topic(&delivery, settings);
         let size = delivery.message.size();
@@ -153,21 +154,25 @@ impl Queue {
         if self.len < FEW || !self.prior.is_empty() {
             return;
         }
-        let mut bytes = 0;
-        let plain = self.usual.iter().take(count_max).take_while(|next| {
-            let before = bytes;
-            bytes += next.message.size();
+        let (mut count, mut bytes) = (0, 0);
+        for next in self.usual.iter().take(count_max) {
             let needs_nothing = !next.is_kept && !next.message.is_payload_stored();
-            next.qos == QoS::AtMostOnce && needs_nothing && before < bytes_max
-        });
-        let count = plain.count();
+            if next.qos > QoS::AtMostOnce || !needs_nothing || bytes >= bytes_max {
+                break;
+            }
+            bytes += next.message.size();
+            count += 1;
+        }
         if count < FEW {
             return;
         }
-        let from = into.len();
         into.extend(self.usual.drain(..count));
-        let taken = into.get(from..).unwrap_or_default();
-        taken.iter().for_each(|delivery| self.forget(delivery));
+        self.len -= count;
+        self.bytes -= bytes;
+        self.at_most_once -= count;
+        if let Some(share) = &mut self.share {
+            share.give_back(bytes);
+        }
         if self.len == 0 {
             self.give_memory_back();
         }
@@ -217,6 +222,11 @@ impl Queue {
         if delivery.is_kept {
             self.discarded.push(delivery.message.sequence());
         }
+    }
+
+    /// Whether anything was dropped since that was last asked.
+    pub(crate) const fn has_discarded(&self) -> bool {
+        !self.discarded.is_empty()
     }
 
     /// What was dropped since this was last asked.

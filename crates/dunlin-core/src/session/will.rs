@@ -18,7 +18,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(crate) struct Will {
     /// The message, without its expiry, which counts from its publication.
-    message: Arc<Message>,
+    message: Message,
     expiry_interval: Option<Duration>,
     delay: Duration,
     /// Whose it is: asked again whether it may be published when it is.
@@ -38,23 +38,24 @@ impl Will {
             topic: will.topic,
             qos: will.qos,
             retain: will.retain,
-            properties: &PublishProperties {
+            properties: Some(&PublishProperties {
                 payload_format_indicator: properties.payload_format_indicator,
                 response_topic: properties.response_topic,
                 correlation_data: properties.correlation_data,
                 content_type: properties.content_type,
                 user_properties: properties.user_properties,
                 ..PublishProperties::default()
-            },
+            }),
             payload: Payload::Borrowed(will.payload),
+            whole: None,
         };
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let delay = properties
             .will_delay_interval
             .map_or(Duration::ZERO, seconds);
-        let message = Message::new(&draft, SessionNumber::NONE, Time::ZERO, None)?;
+        let message = Message::new(&draft, SessionNumber::NONE, (Time::ZERO, None), &mut Vec::new())?;
         Ok(Self {
-            message: Arc::new(message.numbered(number)),
+            message: message.numbered(number),
             expiry_interval: properties.message_expiry_interval.map(seconds),
             delay: delay_max.map_or(delay, |max| delay.min(max)),
             owner,
@@ -94,7 +95,7 @@ impl Will {
     /// A will that was written down.
     pub(crate) fn from_record(record: &WillRecord<'_>, client_id: ClientIdentifier) -> Self {
         Self {
-            message: Arc::clone(record.message),
+            message: Message::clone(record.message),
             expiry_interval: record.expiry_interval,
             delay: record.delay,
             owner: Identity {

@@ -10,7 +10,6 @@
 mod record;
 
 use std::fmt;
-use std::sync::Arc;
 
 pub use record::{
     OwnRules, PageRecord, PublishRecord, Receiver, Record, SessionRecord, SubscriptionRecord,
@@ -50,7 +49,7 @@ pub trait Storage: Send + Sync {
     fn has_message(&self, sequence: u64) -> bool;
 
     /// The message of a publish as it was appended; `None` if it cannot be read.
-    fn message(&self, sequence: u64) -> Option<Arc<Message>>;
+    fn message(&self, sequence: u64) -> Option<Message>;
 }
 
 /// What an acknowledgement says of a message that must be kept (product section "Durability").
@@ -144,7 +143,7 @@ impl Storage for MemoryStorage {
         false
     }
 
-    fn message(&self, _: u64) -> Option<Arc<Message>> {
+    fn message(&self, _: u64) -> Option<Message> {
         None
     }
 }

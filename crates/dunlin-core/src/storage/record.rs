@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PacketIdentifier, QoS, SubscriptionOptions};
@@ -139,7 +138,7 @@ pub struct SessionRecord<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct WillRecord<'a> {
     /// The message, without expiry. Its [`Message::sequence`] tells the will from all others.
-    pub message: &'a Arc<Message>,
+    pub message: &'a Message,
     /// Its Message Expiry Interval.
     pub expiry_interval: Option<Duration>,
     /// Will Delay Interval.
@@ -184,7 +183,7 @@ pub struct SubscriptionRecord<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct PublishRecord<'a> {
     /// The message; `None` if nobody is to keep it.
-    pub message: Option<&'a Arc<Message>>,
+    pub message: Option<&'a Message>,
     /// Whether it becomes, or deletes, the retained message of its topic.
     pub retains: bool,
     /// Who is to be given it and keeps it until then.

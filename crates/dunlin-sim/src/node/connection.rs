@@ -9,6 +9,7 @@ use dunlin_core::broker::Broker;
 use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{CloseReason, Outcome};
+use dunlin_core::message::Form;
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
@@ -96,14 +97,16 @@ impl Connection {
         let packet = fixed_header(bytes, &limits).and_then(|header| match header {
             Some(header) => {
                 let body = bytes.get(header.header_len..).unwrap_or_default();
-                decode_body(&header, body, self.core.version(), &limits).map(Some)
+                let packet = decode_body(&header, body, self.core.version(), &limits)?;
+                Ok(Some((packet, body)))
             }
             None => Ok(None),
         });
         match packet {
-            Ok(Some(packet)) => self
-                .core
-                .handle_packet(occasion, packet, None, &mut self.out),
+            Ok(Some((packet, body))) => {
+                self.core
+                    .handle_packet(occasion, packet, Form::Whole(body), &mut self.out)
+            }
             Ok(None) => Outcome::Continue,
             Err(error) => self
                 .core

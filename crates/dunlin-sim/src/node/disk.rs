@@ -220,7 +220,7 @@ impl Storage for Kept {
         self.store.has_message(sequence)
     }
 
-    fn message(&self, sequence: u64) -> Option<Arc<Message>> {
+    fn message(&self, sequence: u64) -> Option<Message> {
         self.store.message(sequence)
     }
 }

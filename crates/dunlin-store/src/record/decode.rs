@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PacketIdentifier, QoS, RetainHandling, SubscriptionOptions, TopicFilter};
@@ -47,7 +46,7 @@ pub(crate) enum Decoded<'a> {
 
 #[derive(Debug)]
 pub(crate) struct DecodedWill<'a> {
-    message: Arc<Message>,
+    message: Message,
     expiry_interval: Option<Duration>,
     delay: Duration,
     user_name: Option<&'a str>,
@@ -57,7 +56,7 @@ pub(crate) struct DecodedWill<'a> {
 
 #[derive(Debug)]
 pub(crate) struct DecodedPublish<'a> {
-    message: Option<Arc<Message>>,
+    message: Option<Message>,
     retains: bool,
     receivers: Vec<DecodedReceiver<'a>>,
     received: Option<(SessionNumber, PacketIdentifier)>,
@@ -100,7 +99,7 @@ impl DecodedReceiver<'_> {
 
 impl Decoded<'_> {
     /// The message of a publish.
-    pub(crate) const fn message(&self) -> Option<&Arc<Message>> {
+    pub(crate) const fn message(&self) -> Option<&Message> {
         match self {
             Self::Publish(publish) => publish.message.as_ref(),
             _ => None,
@@ -369,7 +368,7 @@ fn receiver<'a>(reader: &mut Reader<'a>) -> Result<DecodedReceiver<'a>, RecordEr
     })
 }
 
-fn message(reader: &mut Reader<'_>) -> Result<Arc<Message>, RecordError> {
+fn message(reader: &mut Reader<'_>) -> Result<Message, RecordError> {
     use flag::message as bit;
     let flags = reader.flags(bit::ALL, "the flags of a message")?;
     let sequence = reader.number()?;
@@ -390,7 +389,7 @@ fn message(reader: &mut Reader<'_>) -> Result<Arc<Message>, RecordError> {
         expires_at,
     };
     let message = Message::from_parts(&parts).ok_or(RecordError::Value("a Topic Name"))?;
-    Ok(Arc::new(message))
+    Ok(message)
 }
 
 fn page<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, RecordError> {

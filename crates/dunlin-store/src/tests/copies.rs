@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use dunlin_core::id::SessionNumber;
 use dunlin_core::message::Message;
@@ -22,7 +21,7 @@ fn wait_until_stored(store: &Store, sequence: u64) {
     wait_until_message_stored(store, &message(sequence, 300));
 }
 
-fn wait_until_message_stored(store: &Store, message: &Arc<Message>) {
+fn wait_until_message_stored(store: &Store, message: &Message) {
     let position = store.append(&[publish(message)], Durability::Fsync);
     let position = position.unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();

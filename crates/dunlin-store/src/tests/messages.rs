@@ -1,6 +1,5 @@
 //! Messages are read again, wherever in the log they are by then.
 
-use std::sync::Arc;
 
 use dunlin_core::message::Message;
 use dunlin_core::storage::{Durability, PublishRecord, Record, Storage as _};
@@ -11,7 +10,7 @@ use crate::disk::{Disk as _, SimulatedDisk};
 const PAYLOAD_BYTES: usize = 300;
 
 /// A message that sessions need, other than a retained one.
-fn needed(message: &Arc<Message>) -> Record<'_> {
+fn needed(message: &Message) -> Record<'_> {
     Record::Publish(PublishRecord {
         message: Some(message),
         retains: false,

@@ -33,13 +33,13 @@ fn settings() -> Settings {
 }
 
 /// A message whose payload begins with its sequence.
-fn message(sequence: u64, payload_bytes: usize) -> Arc<Message> {
+fn message(sequence: u64, payload_bytes: usize) -> Message {
     let mut payload = sequence.to_string().into_bytes();
     payload.resize(payload_bytes.max(payload.len()), b'.');
     message_of(sequence, &payload)
 }
 
-fn message_of(sequence: u64, payload: &[u8]) -> Arc<Message> {
+fn message_of(sequence: u64, payload: &[u8]) -> Message {
     let parts = MessageParts {
         sequence,
         publisher: SessionNumber::from_u64(7),
@@ -50,10 +50,10 @@ fn message_of(sequence: u64, payload: &[u8]) -> Arc<Message> {
         retain: false,
         expires_at: None,
     };
-    Arc::new(Message::from_parts(&parts).unwrap())
+    Message::from_parts(&parts).unwrap()
 }
 
-fn publish(message: &Arc<Message>) -> Record<'_> {
+fn publish(message: &Message) -> Record<'_> {
     Record::Publish(PublishRecord {
         message: Some(message),
         retains: true,

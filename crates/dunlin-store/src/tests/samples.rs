@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_codec::{PacketIdentifier, QoS, RetainHandling, SubscriptionOptions};
@@ -135,7 +134,7 @@ impl Sample {
         self.bits & 1 << bit != 0
     }
 
-    fn message(&self) -> Arc<Message> {
+    fn message(&self) -> Message {
         let parts = MessageParts {
             sequence: self.numbers[1],
             publisher: SessionNumber::from_u64(self.numbers[2]),
@@ -146,7 +145,7 @@ impl Sample {
             retain: self.is(6),
             expires_at: self.is(7).then_some(Time::from_millis(self.numbers[3])),
         };
-        Arc::new(Message::from_parts(&parts).unwrap())
+        Message::from_parts(&parts).unwrap()
     }
 
     fn give<R>(&self, each: impl FnOnce(&Record<'_>) -> R) -> R {

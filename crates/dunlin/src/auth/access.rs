@@ -1,7 +1,7 @@
 //! The access rules in force, which change while the broker runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use dunlin_codec::{QoS, TopicFilter, TopicName};
@@ -16,6 +16,8 @@ use crate::files::{Reload, WatchedFile};
 /// The rules of the configuration, and behind them those of a file in Mosquitto's form.
 pub(crate) struct AccessRules {
     rules: ArcSwap<RuleSet>,
+    /// Whether they, and those before them while both are in use, let everyone publish everything.
+    allows_all_publishes: AtomicBool,
     /// Counts the changes.
     generation: AtomicU64,
     sources: Mutex<Sources>,
@@ -33,6 +35,7 @@ impl AccessRules {
         let mut sources = Sources::new(config);
         let rules = sources.read()?;
         Ok(Self {
+            allows_all_publishes: AtomicBool::new(rules.allows_all_publishes()),
             rules: ArcSwap::from_pointee(rules),
             generation: AtomicU64::new(0),
             sources: Mutex::new(sources),
@@ -51,7 +54,11 @@ impl AccessRules {
 
     fn put(&self, rules: RuleSet) {
         info!("{} access rules", rules.rules().len());
+        let allows_all = rules.allows_all_publishes();
+        self.allows_all_publishes.store(false, Ordering::Release);
         self.rules.store(Arc::new(rules));
+        self.allows_all_publishes
+            .store(allows_all, Ordering::Release);
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 }
@@ -111,7 +118,7 @@ impl Access for AccessRules {
     }
 
     fn allows_all_publishes(&self) -> bool {
-        self.rules.load().allows_all_publishes()
+        self.allows_all_publishes.load(Ordering::Acquire)
     }
 }
 

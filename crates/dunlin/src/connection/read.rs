@@ -5,12 +5,12 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use dunlin_codec::{
-    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, decode_ack, decode_body,
-    decode_publish, fixed_header,
+    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, TopicName, decode_ack,
+    decode_body, decode_publish, fixed_header,
 };
 use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::input::Outcome;
-use dunlin_core::message::SHARED_PAYLOAD_BYTES_MIN;
+use dunlin_core::message::{Form, SHARED_PAYLOAD_BYTES_MIN};
 use dunlin_core::output::Output;
 use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
@@ -197,9 +197,10 @@ impl Inner {
         match fixed_header(bytes, &limits) {
             Ok(Some(header)) if header.packet_type == PacketType::Publish => {
                 let body = bytes.get(header.header_len..).unwrap_or_default();
-                let publish = decode_publish(&header, body, version, &limits);
-                let payload = |publish: &Publish<'_>| Some(bytes.slice_ref(publish.payload));
-                self.handle_publish(worker, connection, now, publish, payload);
+                let known = TopicName::EMPTY;
+                let publish = decode_publish(&header, body, version, &limits, known);
+                let form = |publish: &Publish<'_>| Form::Payload(bytes.slice_ref(publish.payload));
+                self.handle_publish(worker, connection, now, publish, form);
             }
             Ok(Some(header)) => {
                 let body = bytes.get(header.header_len..).unwrap_or_default();
@@ -220,6 +221,7 @@ impl Inner {
         bytes: &[u8],
     ) -> Handled {
         let (mut consumed, mut publishes) = (0, 0);
+        let mut known = TopicName::EMPTY;
         let mut limits = self.core.limits(&worker.shared.broker);
         let is_limited = worker.shared.limits.clients.is_limited();
         while self.phase == Phase::Open && !self.waits() {
@@ -237,12 +239,20 @@ impl Inner {
                     match header.packet_type {
                         PacketType::Publish => {
                             publishes += 1;
-                            let publish = decode_publish(&header, body, version, &limits);
-                            self.handle_publish(worker, connection, now, publish, |_| None);
+                            let publish =
+                                decode_publish(&header, body, version, &limits, known);
+                            if let Ok(publish) = &publish {
+                                known = publish.topic;
+                            }
+                            let form = |_: &Publish<'_>| Form::Whole(body);
+                            self.handle_publish(worker, connection, now, publish, form);
                         }
-                        PacketType::Puback => {
+                        PacketType::Puback
+                        | PacketType::Pubrec
+                        | PacketType::Pubrel
+                        | PacketType::Pubcomp => {
                             let ack = decode_ack(&header, body, version, &limits);
-                            self.handle_puback(worker, connection, now, ack);
+                            self.handle_ack(worker, connection, now, (header.packet_type, ack));
                         }
                         _ => {
                             let packet = decode_body(&header, body, version, &limits);
@@ -283,9 +293,9 @@ impl Inner {
         let mount_point = connection.mount_point();
         match packet {
             Ok(packet) if !mount_point.is_empty() => mounted(packet, mount_point, |packet| {
-                self.handle_mounted(worker, connection, now, packet, None);
+                self.handle_mounted(worker, connection, now, packet, Form::Fields);
             }),
-            packet => self.handle_mounted(worker, connection, now, packet, None),
+            packet => self.handle_mounted(worker, connection, now, packet, Form::Fields),
         }
     }
 
@@ -296,29 +306,33 @@ impl Inner {
         connection: &Rc<Connection>,
         now: Time,
         packet: Result<Packet<'_>, DecodeError>,
-        payload: Option<Bytes>,
+        form: Form<'_>,
     ) {
         self.handle(worker, connection, now, |core, context, out| match packet {
-            Ok(packet) => core.handle_packet(context, packet, payload, out),
+            Ok(packet) => core.handle_packet(context, packet, form, out),
             Err(error) => core.handle_decode_error(context, error, out),
         });
     }
 
-    /// Gives a PUBLISH to the core; its payload is kept as it lies if `payload` says where.
-    fn handle_publish(
+    /// Gives a PUBLISH to the core; `form` says where its bytes are.
+    fn handle_publish<'a>(
         &mut self,
         worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
         publish: Result<Publish<'_>, DecodeError>,
-        payload: impl FnOnce(&Publish<'_>) -> Option<Bytes>,
+        form: impl FnOnce(&Publish<'_>) -> Form<'a>,
     ) {
         let mount_point = connection.mount_point();
         match publish {
             Ok(publish) if !mount_point.is_empty() => {
-                let payload = payload(&publish);
+                // With another topic than in the packet.
+                let form = match form(&publish) {
+                    Form::Whole(_) => Form::Fields,
+                    form => form,
+                };
                 mounted(Packet::Publish(publish), mount_point, |packet| {
-                    self.handle_mounted(worker, connection, now, packet, payload);
+                    self.handle_mounted(worker, connection, now, packet, form);
                 });
             }
             publish => self.handle(
@@ -326,23 +340,23 @@ impl Inner {
                 connection,
                 now,
                 |core, context, out| match publish {
-                    Ok(publish) => core.handle_publish(context, &publish, payload(&publish), out),
+                    Ok(publish) => core.handle_publish(context, &publish, form(&publish), out),
                     Err(error) => core.handle_decode_error(context, error, out),
                 },
             ),
         }
     }
 
-    /// Gives a PUBACK to the core.
-    fn handle_puback(
+    /// Gives a PUBACK, PUBREC, PUBREL or PUBCOMP to the core.
+    fn handle_ack(
         &mut self,
         worker: &Rc<Worker>,
         connection: &Rc<Connection>,
         now: Time,
-        ack: Result<Ack<'_>, DecodeError>,
+        (packet_type, ack): (PacketType, Result<Ack<'_>, DecodeError>),
     ) {
         self.handle(worker, connection, now, |core, context, out| match ack {
-            Ok(ack) => core.handle_puback(context, &ack, out),
+            Ok(ack) => core.handle_ack(context, packet_type, &ack, out),
             Err(error) => core.handle_decode_error(context, error, out),
         });
     }

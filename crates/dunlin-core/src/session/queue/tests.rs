@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dunlin_codec::{PublishProperties, TopicFilter, TopicName};
+use dunlin_codec::{TopicFilter, TopicName};
 
 use super::*;
 use crate::id::SessionNumber;
@@ -13,12 +13,13 @@ fn delivery(qos: QoS) -> Delivery {
         topic: TopicName::parse("a").unwrap(),
         qos,
         retain: false,
-        properties: &PublishProperties::default(),
+        properties: None,
         payload: Payload::Borrowed(&[0; 100]),
+        whole: None,
     };
     let now = Time::ZERO.after(Duration::from_secs(1));
-    let message = Message::new(&draft, SessionNumber::NONE, now, None).unwrap();
-    Delivery::new(Arc::new(message), qos, false, &Identifiers::default())
+    let message = Message::new(&draft, SessionNumber::NONE, (now, None), &mut Vec::new()).unwrap();
+    Delivery::new(message, qos, false, &Identifiers::default())
 }
 
 /// A queue of these, in this order.

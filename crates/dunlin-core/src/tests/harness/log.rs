@@ -125,11 +125,11 @@ impl Storage for TestLog {
         self.message(sequence).is_some()
     }
 
-    fn message(&self, sequence: u64) -> Option<Arc<Message>> {
+    fn message(&self, sequence: u64) -> Option<Message> {
         let log = self.0.lock();
         if log.commits == Some(Commits::Unreadable) {
             return None;
         }
-        log.read.message(sequence).map(Arc::clone)
+        log.read.message(sequence).cloned()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dunlin_codec::{DecodeError, Packet, ProtocolVersion, decode};
+use dunlin_codec::{DecodeError, Packet, ProtocolVersion, decode, fixed_header};
 
 use super::client::Client;
 use super::log::{Commits, TestLog};
@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::error::Refusal;
 use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, Outcome, PublishRequest};
-use crate::message::SHARED_PAYLOAD_BYTES_MIN;
+use crate::message::{Form, SHARED_PAYLOAD_BYTES_MIN};
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::stats::Stats;
@@ -235,17 +235,17 @@ impl World {
             }
             Ok(Some((packet, length))) => {
                 peer.client.sends(&packet);
-                let payload = match &packet {
+                let header = fixed_header(&input, &limits).unwrap().unwrap();
+                let form = match &packet {
                     Packet::Publish(publish)
                         if publish.payload.len() >= SHARED_PAYLOAD_BYTES_MIN =>
                     {
-                        Some(Bytes::copy_from_slice(publish.payload))
+                        Form::Payload(Bytes::copy_from_slice(publish.payload))
                     }
-                    _ => None,
+                    _ => Form::Whole(&input[header.header_len..length]),
                 };
                 let connection = &mut peer.connection;
-                let outcome =
-                    connection.handle_packet(&mut context, packet, payload, &mut peer.out);
+                let outcome = connection.handle_packet(&mut context, packet, form, &mut peer.out);
                 (outcome, length)
             }
             Err(error) => {
