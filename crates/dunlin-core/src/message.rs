@@ -357,6 +357,11 @@ impl Message {
             .unwrap_or_default()
     }
 
+    /// Whether it expires, or its payload lies apart.
+    pub(crate) fn is_rare(&self) -> bool {
+        self.head().rare.is_some()
+    }
+
     /// Topic Name with its length, and payload; `None` for a message of which more has to be said, or
     /// that lies in several places. Without anything to stand between them, for a QoS 0 before 5.0, all
     /// of it is in the first of the two if it lies so.

@@ -22,6 +22,42 @@ pub struct Output {
     is_broken: bool,
 }
 
+/// The size of a new buffer for output; what is kept of those that nobody needs for now, each and
+/// all together.
+const BUFFER_BYTES: usize = 512;
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Buffers that one thread lends to its outputs, so that those which are idle hold none.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    spare: Vec<Vec<u8>>,
+    /// Bytes of the spare ones.
+    bytes: usize,
+}
+
+impl Buffers {
+    /// An empty buffer.
+    pub fn take(&mut self) -> Vec<u8> {
+        let Some(buffer) = self.spare.pop() else {
+            return Vec::with_capacity(BUFFER_BYTES);
+        };
+        self.bytes = self.bytes.saturating_sub(buffer.capacity());
+        buffer
+    }
+
+    /// A buffer that is empty and not needed for now.
+    pub fn give_back(&mut self, buffer: Vec<u8>) {
+        debug_assert!(buffer.is_empty());
+        let bytes = self.bytes + buffer.capacity();
+        let is_kept = buffer.capacity() > 0 && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX;
+        if is_kept && bytes <= SPARE_BYTES_MAX {
+            self.bytes = bytes;
+            self.spare.push(buffer);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Rare {
     /// Payloads, each after so many bytes of the buffer.
@@ -41,9 +77,9 @@ impl Output {
         }
     }
 
-    /// Takes this buffer, which is empty, in the place of one that has no memory.
+    /// Takes this buffer, and what is in it as what is to be written next, in the place of an empty one.
     pub fn set_buffer(&mut self, buffer: Vec<u8>) {
-        debug_assert!(self.is_empty() && buffer.is_empty());
+        debug_assert!(self.is_empty());
         self.written = 0;
         self.buffer = buffer;
     }

@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 use crate::broker::{Broker, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
 use crate::message::{Draft, Message};
+use crate::output::Buffers;
 use crate::router::Route;
-use crate::session::delivery::Delivery;
 use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
 use crate::time::Time;
@@ -37,8 +37,8 @@ pub struct Worker {
     pub(crate) stored_form: StoredForm,
     /// Where the bytes of a message are put together.
     pub(crate) scratch: Vec<u8>,
-    /// Messages between a queue and the output of its connection.
-    pub(crate) outgoing: Vec<Delivery>,
+    /// Buffers for output.
+    pub buffers: Buffers,
     /// What this worker counted.
     pub stats: Stats,
 }
@@ -119,7 +119,7 @@ impl Worker {
             publications: Vec::new(),
             stored_form: None,
             scratch: Vec::new(),
-            outgoing: Vec::new(),
+            buffers: Buffers::default(),
             stats: Stats::default(),
         }
     }

@@ -26,12 +26,6 @@ use crate::timers::{TICK, Tick, Wheel};
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// The size of a new buffer for output; what is kept of those that nobody needs for now, each and
-/// all together.
-const BUFFER_BYTES: usize = 512;
-const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
-const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
-
 /// What one thread owns. Nothing in it is ever seen by another thread.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
@@ -47,9 +41,6 @@ pub(crate) struct Worker {
     /// all that the tasks which were ready had for it. At most one of each kind for each connection.
     elsewhere: RefCell<Vec<Notice>>,
     read_buffer: RefCell<Box<[u8]>>,
-    spare_buffers: RefCell<Vec<Vec<u8>>>,
-    /// Bytes of the spare buffers.
-    spare_bytes: Cell<usize>,
     wheel: RefCell<Wheel>,
     /// The connections that wait for the store.
     committing: RefCell<VecDeque<Rc<Connection>>>,
@@ -71,8 +62,6 @@ impl Worker {
             flush_waker: RefCell::default(),
             elsewhere: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
-            spare_buffers: RefCell::default(),
-            spare_bytes: Cell::new(0),
             wheel: RefCell::new(Wheel::new(now)),
             committing: RefCell::default(),
             publications: RefCell::default(),
@@ -106,22 +95,12 @@ impl Worker {
 
     /// An empty buffer for output.
     pub(crate) fn take_buffer(&self) -> Vec<u8> {
-        let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
-            return Vec::with_capacity(BUFFER_BYTES);
-        };
-        self.spare_bytes
-            .set(self.spare_bytes.get().saturating_sub(buffer.capacity()));
-        buffer
+        self.core.borrow_mut().buffers.take()
     }
 
     /// A buffer that is not needed for now.
     pub(crate) fn give_buffer_back(&self, buffer: Vec<u8>) {
-        let bytes = buffer.capacity();
-        let spare_bytes = self.spare_bytes.get() + bytes;
-        if bytes > 0 && bytes <= SPARE_BUFFER_BYTES_MAX && spare_bytes <= SPARE_BYTES_MAX {
-            self.spare_bytes.set(spare_bytes);
-            self.spare_buffers.borrow_mut().push(buffer);
-        }
+        self.core.borrow_mut().buffers.give_back(buffer);
     }
 
     /// Serves a connection from now on.

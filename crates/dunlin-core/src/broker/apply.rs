@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
-use crate::broker::plan::Keepers;
+use crate::broker::plan::{Keepers, Kept};
 use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
@@ -51,7 +51,10 @@ impl Broker {
         let is_for_nobody = late.as_ref().unwrap_or(&plan.route).is_empty();
         let is_refused = match &late {
             Some(route) => self.give_late(worker, &plan, route),
-            None => self.give_as_planned(worker, plan.message, &plan.route, &plan.keepers),
+            None => {
+                let keepers = Kept::keepers(&plan.kept);
+                self.give_as_planned(worker, plan.message, &plan.route, keepers)
+            }
         };
         worker.take_back(plan.route);
         let reason_code = if is_refused || !is_retained {
@@ -272,7 +275,7 @@ impl Broker {
         session: &SessionRef,
         delivery: Delivery,
     ) -> Offered {
-        let (offered, wakes) = session.offer(self, delivery, &mut worker.stored_form);
+        let (offered, wakes) = session.offer(self, delivery, worker);
         if let Some(connection) = wakes {
             worker.notify(Notice::Output(connection));
         }

@@ -38,12 +38,18 @@ pub struct PublishPlan {
     pub(super) retains: bool,
     /// Where a QoS 2 message came from.
     pub(super) exchange: Option<Exchange>,
-    /// The session whose will it is, and which, if the store knows that.
-    will_of: Option<Box<(SessionNumber, u64)>>,
-    /// What the store has to know.
-    pub(super) keepers: Keepers,
-    /// Whether it has to be told anything.
+    /// Whether the store has to be told anything.
     has_record: bool,
+    /// What it has to know; most messages are for nobody whom a store keeps.
+    pub(super) kept: Option<Box<Kept>>,
+}
+
+/// What the store has to know of a message.
+#[derive(Debug)]
+pub(super) struct Kept {
+    keepers: Keepers,
+    /// The session whose will it is, and which, if the store knows that.
+    will_of: Option<(SessionNumber, u64)>,
     /// Until it is applied or given up, what was written before cannot be thrown away: its record, if
     /// it has one.
     _outstanding: Option<Outstanding>,
@@ -53,8 +59,16 @@ pub struct PublishPlan {
 #[derive(Default)]
 struct Source {
     exchange: Option<Exchange>,
-    will_of: Option<Box<(SessionNumber, u64)>>,
+    will_of: Option<(SessionNumber, u64)>,
     outstanding: Option<Outstanding>,
+}
+
+impl Kept {
+    /// For whom the store keeps a message.
+    pub(super) fn keepers(this: &Option<Box<Self>>) -> &Keepers {
+        const NONE: &Keepers = &Keepers(Vec::new());
+        this.as_ref().map_or(NONE, |kept| &kept.keepers)
+    }
 }
 
 /// For whom the store has to keep a message: which targets of the route, by their place, and behind them
@@ -143,7 +157,7 @@ impl Broker {
     pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
         let source = Source {
             exchange: None,
-            will_of: publication.will_of.map(Box::new),
+            will_of: publication.will_of,
             outstanding: publication.outstanding,
         };
         self.plan(worker, publication.message, source)
@@ -161,7 +175,7 @@ impl Broker {
         // Nobody is told that a message of QoS 0 is safe. But who has a will must not get it again when
         // a stop makes the broker forget that it was published.
         let durability = match plan.message.qos() {
-            QoS::AtMostOnce if plan.will_of.is_none() => Durability::Memory,
+            QoS::AtMostOnce if plan.will_of().is_none() => Durability::Memory,
             _ => self.settings().durability.of(&plan.message),
         };
         if !self.storage().is_durable() {
@@ -172,7 +186,7 @@ impl Broker {
             retains: plan.keeps_retained(),
             receivers: &plan.receivers(),
             received: plan.received(),
-            will_of: plan.will_of.as_deref().copied(),
+            will_of: plan.will_of(),
         };
         let records = [Record::Publish(record)];
         self.storage().append(&records, durability).map(Some)
@@ -206,16 +220,22 @@ impl Broker {
             None if has_record => self.outstanding(),
             counted => counted,
         };
+        let is_needed = !keepers.is_empty() || will_of.is_some() || outstanding.is_some();
+        let kept = is_needed.then(|| {
+            Box::new(Kept {
+                keepers,
+                will_of,
+                _outstanding: outstanding,
+            })
+        });
         PublishPlan {
             message: message.numbered(self.next_sequence()),
             route,
             generation,
             retains,
             exchange,
-            will_of,
-            keepers,
             has_record,
-            _outstanding: outstanding,
+            kept,
         }
     }
 
@@ -266,7 +286,7 @@ impl PublishPlan {
 
     /// Whether the message must be.
     pub(super) fn keeps_message(&self) -> bool {
-        self.keeps_retained() || !self.keepers.is_empty()
+        self.keeps_retained() || !self.keepers().is_empty()
     }
 
     /// Whether the store has to keep it as the retained message of its topic.
@@ -291,15 +311,23 @@ impl PublishPlan {
     }
 
     fn route_targets_kept(&self) -> impl Iterator<Item = &Target<SessionRef>> {
-        let targets = self.route.targets.iter().zip(&self.keepers.0);
+        let targets = self.route.targets.iter().zip(&self.keepers().0);
         targets.filter_map(|(target, &is_kept)| is_kept.then_some(target))
     }
 
     /// The shared subscriptions that the store keeps it for.
     pub(super) fn kept_groups(&self) -> impl Iterator<Item = &Arc<Group<SessionRef>>> {
-        let kept = self.keepers.0.iter().skip(self.route.targets.len());
+        let kept = self.keepers().0.iter().skip(self.route.targets.len());
         let groups = self.route.groups.iter().zip(kept);
         groups.filter_map(|(group, &is_kept)| is_kept.then_some(group))
+    }
+
+    fn keepers(&self) -> &Keepers {
+        Kept::keepers(&self.kept)
+    }
+
+    fn will_of(&self) -> Option<(SessionNumber, u64)> {
+        self.kept.as_ref()?.will_of
     }
 
     fn received(&self) -> Option<(SessionNumber, PacketIdentifier)> {

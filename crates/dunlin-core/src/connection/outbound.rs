@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{Ack, ForwardedPublish, PlainPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter};
+use dunlin_codec::{Ack, ForwardedPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter};
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
@@ -51,19 +51,6 @@ impl Connected {
         connection: ConnectionId,
         out: &mut Output,
     ) -> bool {
-        let mut outgoing = std::mem::take(&mut context.worker.outgoing);
-        let has_more = self.take_turns(context, connection, &mut outgoing, out);
-        context.worker.outgoing = outgoing;
-        has_more
-    }
-
-    fn take_turns(
-        &mut self,
-        context: &mut Occasion<'_>,
-        connection: ConnectionId,
-        outgoing: &mut Vec<Delivery>,
-        out: &mut Output,
-    ) -> bool {
         let broker = context.broker;
         let out_max = broker.settings().session.outbox_bytes_max;
         for _ in 0..TURNS_MAX {
@@ -73,6 +60,15 @@ impl Connected {
                     return false;
                 };
                 state.is_woken = false;
+                if out.len() >= out_max {
+                    // Nobody looked whether there is more.
+                    return true;
+                }
+                let buffers = &mut context.worker.buffers;
+                state.ready.pass_on(out, buffers);
+                if out.capacity() == 0 {
+                    out.set_buffer(buffers.take());
+                }
                 while let Some((packet_id, reason_code)) = state.received.next_owed() {
                     self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
                 }
@@ -83,14 +79,10 @@ impl Connected {
                         Stop::WindowFull | Stop::Turn => return false,
                     }
                 }
-                // So that whoever has a message for the session waits no longer than for these moves.
+                let stop = self.send_queued(context, &mut state, out);
+                let version = self.takes_plain().then_some(self.version);
                 let room = out_max.saturating_sub(out.len());
-                state.queue.pop_plain(outgoing, TURN_MESSAGES_MAX, room);
-                let stop = match outgoing.is_empty() {
-                    true => self.send_queued(context, &mut state, out),
-                    false if state.queue.is_empty() => Stop::Empty,
-                    false => Stop::Turn,
-                };
+                state.ready.open(version, self.access.generation(), room);
                 self.schedule_resend(broker, context.now, &state);
                 session.publish_load(&state);
                 let room = usize::from(self.window).saturating_sub(state.in_flight.len());
@@ -99,9 +91,6 @@ impl Connected {
                 let page = cursor.map(|cursor| (cursor.clone(), room));
                 (stop, page)
             };
-            for delivery in outgoing.drain(..) {
-                self.send_plain(context, &delivery, out);
-            }
             if out.len() >= out_max {
                 return stop != Stop::Empty || page.is_some();
             }
@@ -237,14 +226,6 @@ impl Connected {
         }
     }
 
-    /// Sends a message of QoS 0 that nothing is noted of, if it can be sent.
-    fn send_plain(&mut self, context: &mut Occasion<'_>, delivery: &Delivery, out: &mut Output) {
-        if self.is_sendable(context, delivery) {
-            let stats = &mut context.worker.stats;
-            self.send_publish(delivery, None, context.now, stats, out);
-        }
-    }
-
     /// Whether a message can be sent: it has not expired [MQTT-3.3.2-5] and is not too large for this
     /// client [MQTT-3.1.2-25].
     fn is_sendable(&self, context: &mut Occasion<'_>, delivery: &Delivery) -> bool {
@@ -292,7 +273,7 @@ impl Connected {
             return false;
         }
         let identified = Some((PacketIdentifier::MIN, false));
-        let publish = publish(delivery, identified, now);
+        let publish = delivery.publish(identified, now);
         publish
             .packet_len(self.version)
             .is_ok_and(|length| length > self.packet_bytes_max)
@@ -316,24 +297,12 @@ impl Connected {
         out: &mut Output,
     ) -> bool {
         let message = &delivery.message;
-        if self.takes_plain()
-            && delivery.identifiers().is_empty()
-            && let is_joined = identified.is_none() && !self.version.is_v5()
-            && let Some((topic, payload)) = message.plain(is_joined)
-        {
-            let plain = PlainPublish {
-                dup: identified.is_some_and(|(_, dup)| dup),
-                qos: delivery.qos,
-                retain: delivery.retain,
-                packet_id: identified.map(|(packet_id, _)| packet_id),
-                topic,
-                payload,
-            };
-            let is_written = plain.encode(self.version, out.buffer_mut()).is_ok();
-            stats.publish_sent += u64::from(is_written);
-            return is_written;
+        if self.takes_plain() && !message.is_rare() {
+            let is_written = delivery.write(self.version, identified, out.buffer_mut());
+            stats.publish_sent += u64::from(is_written.is_ok());
+            return is_written.is_ok();
         }
-        let mut publish = publish(delivery, identified, now);
+        let mut publish = delivery.publish(identified, now);
         if let Some(terms) = &self.terms {
             publish.topic = terms.unmounted(publish.topic);
         }
@@ -622,27 +591,6 @@ fn with_payload(context: &mut Occasion<'_>, delivery: Delivery) -> Result<Delive
             context.worker.stats.dropped_unreadable += 1;
             Err(delivery)
         }
-    }
-}
-
-/// A message as a PUBLISH to one subscriber; `identified` is its packet identifier and DUP.
-fn publish(
-    delivery: &Delivery,
-    identified: Option<(PacketIdentifier, bool)>,
-    now: Time,
-) -> ForwardedPublish<'_> {
-    let message = &delivery.message;
-    ForwardedPublish {
-        dup: identified.is_some_and(|(_, dup)| dup),
-        qos: delivery.qos,
-        retain: delivery.retain,
-        topic: message.topic_bytes(),
-        packet_id: identified.map(|(packet_id, _)| packet_id),
-        message_expiry_interval: message.remaining_expiry(now),
-        topic_alias: None,
-        subscription_identifiers: delivery.identifiers(),
-        forwarded_properties: message.forwarded_properties(),
-        payload: message.payload(),
     }
 }
 

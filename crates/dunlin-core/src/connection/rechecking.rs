@@ -30,6 +30,11 @@ impl AccessState {
         }
     }
 
+    /// Which rules they were.
+    pub(super) const fn generation(self) -> u64 {
+        self.generation
+    }
+
     /// Whether the rules are other ones by now.
     pub(super) fn is_stale(self, broker: &Broker) -> bool {
         self.generation != broker.access().generation()

@@ -3,11 +3,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use dunlin_codec::QoS;
+use dunlin_codec::{
+    EncodeError, ForwardedPublish, PacketIdentifier, PlainPublish, ProtocolVersion, QoS,
+};
 
 use crate::message::Message;
 use crate::router::{Group, Identifiers};
 use crate::session::SessionRef;
+use crate::time::Time;
 
 /// A message that one session has to be given.
 #[derive(Clone, Debug)]
@@ -64,6 +67,55 @@ impl Delivery {
     /// The same delivery of another form of its message.
     pub(crate) fn with_message(self, message: Message) -> Self {
         Self { message, ..self }
+    }
+
+    /// As a PUBLISH to its subscriber; `identified` is its packet identifier and DUP.
+    pub(crate) fn publish(
+        &self,
+        identified: Option<(PacketIdentifier, bool)>,
+        now: Time,
+    ) -> ForwardedPublish<'_> {
+        let message = &self.message;
+        ForwardedPublish {
+            dup: identified.is_some_and(|(_, dup)| dup),
+            qos: self.qos,
+            retain: self.retain,
+            topic: message.topic_bytes(),
+            packet_id: identified.map(|(packet_id, _)| packet_id),
+            message_expiry_interval: message.remaining_expiry(now),
+            topic_alias: None,
+            subscription_identifiers: self.identifiers(),
+            forwarded_properties: message.forwarded_properties(),
+            payload: message.payload(),
+        }
+    }
+
+    /// Appends it as a PUBLISH; [`Message::is_rare`] is false.
+    ///
+    /// # Errors
+    /// If the packet is too long for the protocol.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        version: ProtocolVersion,
+        identified: Option<(PacketIdentifier, bool)>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let is_joined = identified.is_none() && !version.is_v5();
+        let plain = self.message.plain(is_joined);
+        let Some((topic, payload)) = plain.filter(|_| self.identifiers().is_empty()) else {
+            // It does not expire.
+            return self.publish(identified, Time::ZERO).encode(version, out);
+        };
+        let plain = PlainPublish {
+            dup: identified.is_some_and(|(_, dup)| dup),
+            qos: self.qos,
+            retain: self.retain,
+            packet_id: identified.map(|(packet_id, _)| packet_id),
+            topic,
+            payload,
+        };
+        plain.encode(version, out)
     }
 
     /// The identifiers as a slice.

@@ -4,6 +4,7 @@ pub(crate) mod delivery;
 pub(crate) mod in_flight;
 pub(crate) mod payload_memory;
 pub(crate) mod queue;
+pub(crate) mod ready;
 pub(crate) mod received;
 pub(crate) mod retained_cursor;
 pub(crate) mod subscriptions;
@@ -25,12 +26,14 @@ use crate::router::{Member, Subscriber};
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::InFlightList;
 use crate::session::queue::{Enqueued, Queue};
+use crate::session::ready::Ready;
 use crate::session::received::Received;
 use crate::session::retained_cursor::RetainedCursor;
 use crate::session::subscriptions::Subscriptions;
 use crate::session::will::Will;
 use crate::settings::QueueSettings;
 use crate::time::Time;
+use crate::worker::Worker;
 
 /// A session, shared by its connection and by everyone who has a message for it.
 pub(crate) type SessionRef = Arc<Session>;
@@ -76,6 +79,8 @@ pub(crate) struct SessionState {
     pub(crate) subscriptions: Subscriptions,
     /// Retained messages that it is still to be given.
     pub(crate) retained: Vec<RetainedCursor>,
+    /// What is written for the client.
+    pub(crate) ready: Ready,
     /// What waits for the client.
     pub(crate) queue: Queue,
     /// What was sent and is not acknowledged.
@@ -117,6 +122,7 @@ impl Session {
                 will_due: None,
                 subscriptions: Subscriptions::default(),
                 retained: Vec::new(),
+                ready: Ready::default(),
                 queue: Queue::default(),
                 in_flight: InFlightList::default(),
                 received: Received::default(),
@@ -164,6 +170,7 @@ impl Session {
     pub(crate) fn set_connected(&self, state: &mut SessionState, to: Option<(ConnectionId, u16)>) {
         state.connection = to.map(|(connection, _)| connection);
         state.is_woken = false;
+        state.ready.close();
         if let Some((connection, _)) = to {
             self.connection.store(connection.0, Ordering::Release);
         }
@@ -201,13 +208,14 @@ impl Session {
         }
     }
 
-    /// Puts a message into the queue, and says whether the connection has to be woken for it.
+    /// Writes a message for the connection, or puts it into the queue, and says whether the connection
+    /// has to be woken for it.
     #[inline]
     pub(crate) fn offer(
         &self,
         broker: &Broker,
         delivery: Delivery,
-        stored: &mut StoredForm,
+        worker: &mut Worker,
     ) -> (Offered, Option<ConnectionId>) {
         let settings = &broker.settings().session.queue;
         let mut state = self.state.lock();
@@ -220,10 +228,18 @@ impl Session {
             }
             return (Offered::NotKept, None);
         }
-        let enqueued = state.enqueue(broker, delivery, stored);
-        if state.queue.has_discarded() {
-            broker.note_discarded(self, &mut state);
-        }
+        let buffers = &mut worker.buffers;
+        let enqueued = match state.write_at_once(broker, delivery, self.window(), buffers) {
+            Ok(()) => {
+                worker.stats.publish_sent += 1;
+                Enqueued::Kept
+            }
+            Err(delivery) => {
+                let enqueued = state.enqueue(broker, delivery, &mut worker.stored_form);
+                broker.note_discarded(self, &mut state);
+                enqueued
+            }
+        };
         let wakes = if state.is_woken {
             None
         } else {

@@ -30,17 +30,22 @@ pub(crate) enum Enqueued {
 pub(crate) struct Queue {
     /// Priority 0.
     usual: VecDeque<Delivery>,
-    /// Other priorities, the highest first.
-    prior: BTreeMap<Reverse<u8>, VecDeque<Delivery>>,
     len: usize,
     bytes: usize,
     /// How many are of QoS 0.
     at_most_once: usize,
+    rare: Option<Box<Rare>>,
+}
+
+/// What the queues of few sessions have.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Other priorities, the highest first.
+    prior: BTreeMap<Reverse<u8>, VecDeque<Delivery>>,
     /// Messages that were dropped and that the store still knows, by their sequence number.
     discarded: Vec<u64>,
-    /// What messages that came while the client was away have of the memory for such; boxed, since
-    /// few sessions have any.
-    share: Option<Box<Share>>,
+    /// What messages that came while the client was away have of the memory for such.
+    share: Option<Share>,
 }
 
 impl Queue {
@@ -55,15 +60,11 @@ impl Queue {
     /// The bytes of its messages; what the counters say must be what there is.
     #[cfg(test)]
     pub(crate) fn checked_bytes(&self) -> usize {
-        let prior = self.prior.values();
-        let all = || prior.clone().chain([&self.usual]).flatten();
-        assert_eq!(all().count(), self.len);
-        assert_eq!(
-            all().map(|queued| queued.message.size()).sum::<usize>(),
-            self.bytes
-        );
+        assert_eq!(self.iter().count(), self.len);
+        let sizes = self.iter().map(|queued| queued.message.size());
+        assert_eq!(sizes.sum::<usize>(), self.bytes);
         let is_qos_0 = |queued: &&Delivery| queued.qos == QoS::AtMostOnce;
-        assert_eq!(all().filter(is_qos_0).count(), self.at_most_once);
+        assert_eq!(self.iter().filter(is_qos_0).count(), self.at_most_once);
         self.bytes
     }
 
@@ -125,7 +126,8 @@ impl Queue {
 
     /// Notes that a message that was just put into it takes of the memory for absent clients.
     pub(crate) fn take_memory(&mut self, all: &Arc<PayloadMemory>, bytes: usize) {
-        let share = self.share.get_or_insert_with(|| Box::new(Share::of(all)));
+        let rare = self.rare.get_or_insert_default();
+        let share = rare.share.get_or_insert_with(|| Share::of(all));
         share.take(bytes);
     }
 
@@ -142,42 +144,6 @@ impl Queue {
         Some(delivery)
     }
 
-    /// Takes out the messages at the front that are sent without a packet identifier or a record, up to
-    /// so many and about so many bytes; none if they are few.
-    pub(crate) fn pop_plain(
-        &mut self,
-        into: &mut Vec<Delivery>,
-        count_max: usize,
-        bytes_max: usize,
-    ) {
-        const FEW: usize = 8;
-        if self.len < FEW || !self.prior.is_empty() {
-            return;
-        }
-        let (mut count, mut bytes) = (0, 0);
-        for next in self.usual.iter().take(count_max) {
-            let needs_nothing = !next.is_kept && !next.message.is_payload_stored();
-            if next.qos > QoS::AtMostOnce || !needs_nothing || bytes >= bytes_max {
-                break;
-            }
-            bytes += next.message.size();
-            count += 1;
-        }
-        if count < FEW {
-            return;
-        }
-        into.extend(self.usual.drain(..count));
-        self.len -= count;
-        self.bytes -= bytes;
-        self.at_most_once -= count;
-        if let Some(share) = &mut self.share {
-            share.give_back(bytes);
-        }
-        if self.len == 0 {
-            self.give_memory_back();
-        }
-    }
-
     /// The next message.
     pub(crate) fn peek(&mut self) -> Option<&Delivery> {
         if self.first_lane().is_some() {
@@ -189,8 +155,9 @@ impl Queue {
     /// Removes what `remove` says, and gives it in its order.
     pub(crate) fn extract(&mut self, mut remove: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
         let mut removed = Vec::new();
-        let lanes = self.prior.values_mut();
-        for lane in lanes.chain([&mut self.usual]) {
+        let rare = self.rare.iter_mut();
+        let prior = rare.flat_map(|rare| rare.prior.values_mut());
+        for lane in prior.chain([&mut self.usual]) {
             if lane.iter().any(&mut remove) {
                 for delivery in std::mem::take(lane) {
                     if remove(&delivery) {
@@ -220,30 +187,29 @@ impl Queue {
     /// Notes that a message was dropped, so that the store is told.
     fn discard(&mut self, delivery: &Delivery) {
         if delivery.is_kept {
-            self.discarded.push(delivery.message.sequence());
+            let rare = self.rare.get_or_insert_default();
+            rare.discarded.push(delivery.message.sequence());
         }
-    }
-
-    /// Whether anything was dropped since that was last asked.
-    pub(crate) const fn has_discarded(&self) -> bool {
-        !self.discarded.is_empty()
     }
 
     /// What was dropped since this was last asked.
     pub(crate) fn take_discarded(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.discarded)
+        let rare = self.rare.as_mut();
+        rare.map_or_else(Vec::new, |rare| std::mem::take(&mut rare.discarded))
     }
 
     /// What waits, in its order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Delivery> {
-        self.prior.values().chain([&self.usual]).flatten()
+        let prior = self.rare.iter().flat_map(|rare| rare.prior.values());
+        prior.chain([&self.usual]).flatten()
     }
 
     fn forget(&mut self, delivery: &Delivery) {
         self.len -= 1;
         self.bytes -= delivery.message.size();
         self.at_most_once -= usize::from(delivery.qos == QoS::AtMostOnce);
-        if let Some(share) = &mut self.share
+        if let Some(rare) = &mut self.rare
+            && let Some(share) = &mut rare.share
             && !delivery.message.is_payload_stored()
         {
             share.give_back(delivery.message.size());
@@ -256,28 +222,31 @@ impl Queue {
         if self.usual.capacity() > KEPT {
             self.usual = VecDeque::new();
         }
-        self.prior.clear();
-        self.share = None;
+        self.rare
+            .take_if(|rare| {
+                rare.prior.clear();
+                rare.share = None;
+                rare.discarded.is_empty()
+            });
     }
 
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Delivery> {
         if priority == 0 {
             return &mut self.usual;
         }
-        self.prior.entry(Reverse(priority)).or_default()
+        let rare = self.rare.get_or_insert_default();
+        rare.prior.entry(Reverse(priority)).or_default()
     }
 
     fn first_lane(&mut self) -> Option<&mut VecDeque<Delivery>> {
-        if self.prior.is_empty() {
-            return None;
-        }
-        let mut lanes = self.prior.values_mut();
+        let mut lanes = self.rare.as_mut()?.prior.values_mut();
         lanes.find(|lane| !lane.is_empty())
     }
 
     /// The oldest of the lowest priority that `is_meant`.
     fn remove_oldest(&mut self, is_meant: impl Fn(&Delivery) -> bool) -> Option<Delivery> {
-        let prior = self.prior.values_mut().rev();
+        let rare = self.rare.iter_mut();
+        let prior = rare.flat_map(|rare| rare.prior.values_mut()).rev();
         let removed = [&mut self.usual]
             .into_iter()
             .chain(prior)
@@ -311,6 +280,3 @@ fn priority(delivery: &Delivery, settings: &QueueSettings) -> u8 {
         .find(|(rule, _)| rule.matches(topic))
         .map_or(0, |&(_, priority)| priority)
 }
-
-#[cfg(test)]
-mod tests;

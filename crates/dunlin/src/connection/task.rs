@@ -212,6 +212,10 @@ impl Connection {
             };
             let inner = &mut *inner;
             let outcome = inner.core.handle_taken_over(&mut inner.out);
+            if inner.out.is_empty() && inner.transport.ends_without_a_word() {
+                // Nothing can be said to it, so there is nothing that has to arrive.
+                inner.set_gone();
+            }
             inner.close_if(&outcome, worker, worker.now());
         }
         worker.flush_later(self);

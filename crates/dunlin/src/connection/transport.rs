@@ -112,6 +112,11 @@ impl Transport {
         }
     }
 
+    /// Whether closing it is all that its peer expects.
+    pub(super) const fn ends_without_a_word(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Unix(_))
+    }
+
     /// Ends the direction to the peer, once everything is written.
     pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -28,7 +28,6 @@ impl Inner {
         if self.phase == Phase::Gone {
             return Flushed::Done;
         }
-        self.lend_buffer(worker);
         let has_more = self.phase == Phase::Open
             && worker.with_core(now, |context| self.core.poll_output(context, &mut self.out));
         if self.out.release(worker.shared.broker.storage()).is_err() {
