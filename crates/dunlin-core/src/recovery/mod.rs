@@ -35,6 +35,9 @@ pub struct Recovery {
     /// Messages that wait for their shared subscription, by sequence number and filter, with the
     /// number of a member that the store does not keep and that has it.
     waiting: BTreeMap<(u64, Box<str>), (Entry, u64)>,
+    /// The sessions that no record says anything of and that were given messages of shared subscriptions,
+    /// by sequence number and filter.
+    with_unknown: BTreeMap<(u64, Box<str>), u64>,
     /// Wills to be published, by session and number.
     wills: BTreeMap<(u64, u64), KeptWill>,
     next_session: u64,
@@ -144,7 +147,8 @@ impl Messages {
                 self.by_sequence.insert(sequence, (stored, 0));
             }
             None => {
-                self.by_sequence.insert(sequence, (Message::clone(message), 0));
+                self.by_sequence
+                    .insert(sequence, (Message::clone(message), 0));
                 self.bytes += size;
             }
         }
@@ -359,6 +363,28 @@ impl Recovery {
             }
             kept.release(&mut self.messages);
         }
+        self.with_unknown.clear();
+    }
+
+    /// Notes who has a message of a shared subscription. A session that nothing is known of had it until
+    /// then, and nothing else says that it has not: what it has waits for the subscription once it is
+    /// clear that it does not come.
+    fn note_member(&mut self, key: &(u64, Box<str>), number: u64) {
+        let before = self.with_unknown.remove(key);
+        if let Some(before) = before.filter(|&before| before != number)
+            && let Some(kept) = self.sessions.get_mut(&before)
+            && !kept.is_known
+            && kept.done(key.0)
+        {
+            self.messages.release(key.0);
+        }
+        if self
+            .sessions
+            .get(&number)
+            .is_some_and(|kept| !kept.is_known)
+        {
+            self.with_unknown.insert(key.clone(), number);
+        }
     }
 
     fn read_session(&mut self, head: &SessionRecord<'_>) {
@@ -465,6 +491,10 @@ impl Recovery {
         };
         let sequence = message.sequence();
         self.next_sequence = self.next_sequence.max(sequence + 1);
+        // Also a session that the store did not keep had its number: another one must not be taken for it
+        // [MQTT-3.8.3-3].
+        let publisher = message.publisher().as_u64();
+        self.next_session = self.next_session.max(publisher + 1);
         self.messages.insert(message, publish.retains);
         if publish.retains {
             self.retain(message);
@@ -477,6 +507,9 @@ impl Recovery {
                 self.with_session(receiver.session, |kept, messages| {
                     kept.queue(sequence, entry, messages);
                 });
+                if let Some(group) = receiver.group {
+                    self.note_member(&(sequence, group.into()), number);
+                }
             } else if self.messages.claim(sequence) {
                 self.wait(sequence, entry, number);
             }
@@ -536,6 +569,7 @@ impl Recovery {
             return;
         };
         let key = (sequence, Box::from(group));
+        self.note_member(&key, number);
         let is_somewhere_else = self.sessions.contains_key(&number) || number == 0;
         if is_somewhere_else {
             if self.waiting.remove(&key).is_some() {

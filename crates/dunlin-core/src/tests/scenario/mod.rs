@@ -143,11 +143,11 @@ scripts! {
     store {
         clean_session_needs_no_store clean_start_is_not_stored clock_ahead clock_set_back
         dropped_stays_dropped durable_group_survives ended_before_it_is_safe ended_stays_ended
-        expiry_while_stopped full_store higher_qos_meanwhile in_flight_survives no_room_for_a_session
+        expiry_while_stopped full_store higher_qos_meanwhile in_flight_survives no_local_after_a_stop no_room_for_a_session
         nothing_before_it_is_safe payloads_stay_in_the_store published_while_rewritten qos_0_once
         received_survives repeated_stays_in_order replaced_while_sent retained_before_the_stop retained_page_survives retained_page_is_rewritten retained_qos_0_is_not_rewritten
         retained_survive rewritten sent_after_it_is_safe sent_and_gone sent_on_a_full_store sent_twice_at_once session_survives
-        shared_kept_late shared_moves shared_moves_after_a_stop shared_moves_once shared_moves_while_rewritten
+        shared_kept_late shared_moves shared_moves_after_a_stop shared_moves_once shared_moves_once_while_rewritten shared_moves_while_rewritten
         shared_survives takeover_wills
         unreadable_payload will_after_a_stop will_alone_is_rewritten will_delay_goes_on
         will_keeps_its_rules
