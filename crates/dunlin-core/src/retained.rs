@@ -186,7 +186,8 @@ impl Retained {
             }
         }
         if let Some(at) = message.expires_at() {
-            self.by_expiry.insert((at, sequence), Message::clone(&message));
+            self.by_expiry
+                .insert((at, sequence), Message::clone(&message));
         }
         self.entries.insert(Entry {
             message,

@@ -11,6 +11,7 @@ use crate::id::{ConnectionId, SessionNumber};
 use crate::message::{Draft, Message};
 use crate::output::Buffers;
 use crate::router::Route;
+use crate::session::delivery::Delivery;
 use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
 use crate::time::Time;
@@ -39,6 +40,8 @@ pub struct Worker {
     pub(crate) scratch: Vec<u8>,
     /// Buffers for output.
     pub buffers: Buffers,
+    /// Messages between a queue and the output of its connection.
+    pub(crate) outgoing: Vec<Delivery>,
     /// What this worker counted.
     pub stats: Stats,
 }
@@ -120,6 +123,7 @@ impl Worker {
             stored_form: None,
             scratch: Vec::new(),
             buffers: Buffers::default(),
+            outgoing: Vec::new(),
             stats: Stats::default(),
         }
     }

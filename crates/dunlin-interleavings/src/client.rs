@@ -154,9 +154,9 @@ impl Client {
             worker: &mut self.worker,
             now: NOW,
         };
-        let mut outcome = self
-            .connection
-            .handle_packet(&mut occasion, packet, Form::Fields, &mut self.out);
+        let mut outcome =
+            self.connection
+                .handle_packet(&mut occasion, packet, Form::Fields, &mut self.out);
         if let Outcome::Authenticate(_) = outcome {
             let decision = Decision::Allow(Grant::default());
             outcome = self

@@ -36,11 +36,7 @@ impl<'a> Ack<'a> {
 
     /// Appends a PUBACK, PUBREC, PUBREL or PUBCOMP that says success and nothing else: the same four
     /// bytes in all versions, which a broker writes by the million.
-    pub fn encode_success(
-        packet_type: PacketType,
-        packet_id: PacketIdentifier,
-        out: &mut Vec<u8>,
-    ) {
+    pub fn encode_success(packet_type: PacketType, packet_id: PacketIdentifier, out: &mut Vec<u8>) {
         let first = (packet_type as u8) << 4 | packet_type.required_flags();
         let [high, low] = packet_id.as_u16().to_be_bytes();
         out.extend_from_slice(&[first, 2, high, low]);

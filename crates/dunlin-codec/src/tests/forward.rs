@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use crate::{
-    EncodeError, ForwardedPublish, PlainPublish, Packet, PacketIdentifier, ProtocolVersion, Publish,
-    PublishProperties, QoS, SubscriptionIdentifiers, TopicName, UserPropertiesBuf,
+    EncodeError, ForwardedPublish, Packet, PacketIdentifier, PlainPublish, ProtocolVersion,
+    Publish, PublishProperties, QoS, SubscriptionIdentifiers, TopicName, UserPropertiesBuf,
 };
 
 const VERSIONS: [ProtocolVersion; 3] = [

@@ -22,6 +22,11 @@ use crate::worker::{Notice, Occasion, Worker};
 /// How often another member of a shared subscription is tried when the chosen one is gone.
 const MEMBERS_TRIED_MAX: usize = 8;
 
+/// How many get a message that is written for each of them as soon as it comes. For more, what is written
+/// would lie in more memory than a cache has before it is sent: they get it when their turn to be sent to
+/// comes.
+const WRITTEN_AT_ONCE_MAX: usize = 64;
+
 /// The proof that a publish is done, which its acknowledgement needs.
 #[derive(Debug)]
 #[must_use]
@@ -103,6 +108,7 @@ impl Broker {
         keepers: &Keepers,
     ) -> bool {
         let mut is_refused = false;
+        let is_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
         // The last of all gets this reference to the message.
         let (last, others) = match route.targets.split_last() {
             Some((last, others)) if route.groups.is_empty() => (Some(last), others),
@@ -110,11 +116,13 @@ impl Broker {
         };
         for (place, target) in others.iter().enumerate() {
             let is_kept = keepers.has_target(place);
-            is_refused |= self.give(worker, message.clone(), target, is_kept);
+            let how = (is_kept, is_urgent);
+            is_refused |= self.give(worker, message.clone(), target, how);
         }
         if let Some(target) = last {
             let is_kept = keepers.has_target(others.len());
-            return self.give(worker, message, target, is_kept) || is_refused;
+            let how = (is_kept, is_urgent);
+            return self.give(worker, message, target, how) || is_refused;
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
@@ -137,7 +145,7 @@ impl Broker {
         };
         for target in &route.targets {
             let is_kept = self.keeps_late(&late, target);
-            is_refused |= self.give(worker, plan.message.clone(), target, is_kept);
+            is_refused |= self.give(worker, plan.message.clone(), target, (is_kept, false));
         }
         for group in &route.groups {
             let is_kept = self.keeps_group_late(&late, group);
@@ -168,13 +176,14 @@ impl Broker {
         worker: &mut Worker,
         message: Message,
         target: &Target<SessionRef>,
-        is_kept: bool,
+        (is_kept, is_urgent): (bool, bool),
     ) -> bool {
         let Some(grant) = target.delivered_from(message.publisher().0) else {
             return false;
         };
         let delivery = delivery(message, grant).kept(is_kept);
-        self.offer(worker, &target.subscriber, delivery) == Offered::Queued(Enqueued::Refused)
+        self.offer(worker, &target.subscriber, delivery, is_urgent)
+            == Offered::Queued(Enqueued::Refused)
     }
 
     /// Whether the store keeps the message for a target of a later route than the plan's: as it was
@@ -267,15 +276,17 @@ impl Broker {
         self.note(&[Record::Given { sequence, receiver }]);
     }
 
-    /// Puts a message into the queue of a session, and notes what comes of it.
+    /// Gives a message to a session, if it `is_urgent` written at once where that can be, and notes what
+    /// comes of it.
     #[inline]
     pub(crate) fn offer(
         &self,
         worker: &mut Worker,
         session: &SessionRef,
         delivery: Delivery,
+        is_urgent: bool,
     ) -> Offered {
-        let (offered, wakes) = session.offer(self, delivery, worker);
+        let (offered, wakes) = session.offer(self, (delivery, is_urgent), worker);
         if let Some(connection) = wakes {
             worker.notify(Notice::Output(connection));
         }
@@ -323,7 +334,7 @@ impl Broker {
                 self.note(&[record, given(member.number(), &delivery)]);
                 is_kept = true;
             }
-            match self.offer(worker, &member, delivery.kept(is_kept)) {
+            match self.offer(worker, &member, delivery.kept(is_kept), true) {
                 Offered::Ended => gone = Some(member.number().0),
                 Offered::NotKept | Offered::Queued(_) => return,
             }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{Ack, ForwardedPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter};
+use dunlin_codec::{
+    Ack, ForwardedPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter,
+};
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
@@ -51,6 +53,19 @@ impl Connected {
         connection: ConnectionId,
         out: &mut Output,
     ) -> bool {
+        let mut outgoing = std::mem::take(&mut context.worker.outgoing);
+        let has_more = self.take_turns(context, connection, &mut outgoing, out);
+        context.worker.outgoing = outgoing;
+        has_more
+    }
+
+    fn take_turns(
+        &mut self,
+        context: &mut Occasion<'_>,
+        connection: ConnectionId,
+        outgoing: &mut Vec<Delivery>,
+        out: &mut Output,
+    ) -> bool {
         let broker = context.broker;
         let out_max = broker.settings().session.outbox_bytes_max;
         for _ in 0..TURNS_MAX {
@@ -79,9 +94,16 @@ impl Connected {
                         Stop::WindowFull | Stop::Turn => return false,
                     }
                 }
-                let stop = self.send_queued(context, &mut state, out);
-                let version = self.takes_plain().then_some(self.version);
+                // So that whoever has a message for the session waits no longer than for these moves.
                 let room = out_max.saturating_sub(out.len());
+                let taken = state.queue.pop_plain(outgoing, TURN_MESSAGES_MAX, room);
+                let stop = match outgoing.is_empty() {
+                    true => self.send_queued(context, &mut state, out),
+                    false if state.queue.is_empty() => Stop::Empty,
+                    false => Stop::Turn,
+                };
+                let version = self.takes_plain().then_some(self.version);
+                let room = out_max.saturating_sub(out.len() + taken);
                 state.ready.open(version, self.access.generation(), room);
                 self.schedule_resend(broker, context.now, &state);
                 session.publish_load(&state);
@@ -91,6 +113,9 @@ impl Connected {
                 let page = cursor.map(|cursor| (cursor.clone(), room));
                 (stop, page)
             };
+            for delivery in outgoing.drain(..) {
+                self.send_plain(context, &delivery, out);
+            }
             if out.len() >= out_max {
                 return stop != Stop::Empty || page.is_some();
             }
@@ -223,6 +248,14 @@ impl Connected {
             };
             let identified = Some((sent.packet_id(), false));
             self.send_publish(delivery, identified, context.now, stats, out);
+        }
+    }
+
+    /// Sends a message of QoS 0 that nothing is noted of, if it can be sent.
+    fn send_plain(&mut self, context: &mut Occasion<'_>, delivery: &Delivery, out: &mut Output) {
+        if self.is_sendable(context, delivery) {
+            let stats = &mut context.worker.stats;
+            self.send_publish(delivery, None, context.now, stats, out);
         }
     }
 

@@ -65,11 +65,7 @@ impl<S: Subscriber> Group<S> {
     /// Keeps a message for members to come, within the bounds of a session's queue, and gives those
     /// that gave way to it; `None` if it is not kept, by a group that is not durable or whose bounds
     /// say so.
-    pub(crate) fn keep(
-        &self,
-        message: &Message,
-        bounds: &QueueSettings,
-    ) -> Option<Vec<Message>> {
+    pub(crate) fn keep(&self, message: &Message, bounds: &QueueSettings) -> Option<Vec<Message>> {
         let size = message.size();
         if !self.is_durable || size > bounds.bytes_max {
             return None;

@@ -36,12 +36,7 @@ const _: () = assert!(size_of::<Delivery>() <= 32);
 
 impl Delivery {
     /// A message for a session that was granted `qos`, which the store knows nothing of.
-    pub(crate) fn new(
-        message: Message,
-        qos: QoS,
-        retain: bool,
-        identifiers: &Identifiers,
-    ) -> Self {
+    pub(crate) fn new(message: Message, qos: QoS, retain: bool, identifiers: &Identifiers) -> Self {
         Self {
             qos: message.qos().min(qos),
             message,

@@ -208,13 +208,13 @@ impl Session {
         }
     }
 
-    /// Writes a message for the connection, or puts it into the queue, and says whether the connection
-    /// has to be woken for it.
+    /// Writes a message for the connection, if it `is_urgent` and that can be, or puts it into the queue,
+    /// and says whether the connection has to be woken for it.
     #[inline]
     pub(crate) fn offer(
         &self,
         broker: &Broker,
-        delivery: Delivery,
+        (delivery, is_urgent): (Delivery, bool),
         worker: &mut Worker,
     ) -> (Offered, Option<ConnectionId>) {
         let settings = &broker.settings().session.queue;
@@ -228,8 +228,14 @@ impl Session {
             }
             return (Offered::NotKept, None);
         }
-        let buffers = &mut worker.buffers;
-        let enqueued = match state.write_at_once(broker, delivery, self.window(), buffers) {
+        let written = match is_urgent {
+            true => {
+                let buffers = &mut worker.buffers;
+                state.write_at_once(broker, delivery, self.window(), buffers)
+            }
+            false => Err(delivery),
+        };
+        let enqueued = match written {
             Ok(()) => {
                 worker.stats.publish_sent += 1;
                 Enqueued::Kept

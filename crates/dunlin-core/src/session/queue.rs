@@ -144,6 +144,45 @@ impl Queue {
         Some(delivery)
     }
 
+    /// Takes out the messages at the front that are sent without a packet identifier or a record, up to
+    /// so many and about so many bytes, and says how many bytes; none if they are few.
+    pub(crate) fn pop_plain(
+        &mut self,
+        into: &mut Vec<Delivery>,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> usize {
+        const FEW: usize = 8;
+        if self.len < FEW || self.has_prior() {
+            return 0;
+        }
+        let (mut count, mut bytes) = (0, 0);
+        for next in self.usual.iter().take(count_max) {
+            let needs_nothing = !next.is_kept && !next.message.is_payload_stored();
+            if next.qos > QoS::AtMostOnce || !needs_nothing || bytes >= bytes_max {
+                break;
+            }
+            bytes += next.message.size();
+            count += 1;
+        }
+        if count < FEW {
+            return 0;
+        }
+        into.extend(self.usual.drain(..count));
+        self.len -= count;
+        self.bytes -= bytes;
+        self.at_most_once -= count;
+        if let Some(rare) = &mut self.rare
+            && let Some(share) = &mut rare.share
+        {
+            share.give_back(bytes);
+        }
+        if self.len == 0 {
+            self.give_memory_back();
+        }
+        bytes
+    }
+
     /// The next message.
     pub(crate) fn peek(&mut self) -> Option<&Delivery> {
         if self.first_lane().is_some() {
@@ -222,12 +261,11 @@ impl Queue {
         if self.usual.capacity() > KEPT {
             self.usual = VecDeque::new();
         }
-        self.rare
-            .take_if(|rare| {
-                rare.prior.clear();
-                rare.share = None;
-                rare.discarded.is_empty()
-            });
+        self.rare.take_if(|rare| {
+            rare.prior.clear();
+            rare.share = None;
+            rare.discarded.is_empty()
+        });
     }
 
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Delivery> {
@@ -236,6 +274,12 @@ impl Queue {
         }
         let rare = self.rare.get_or_insert_default();
         rare.prior.entry(Reverse(priority)).or_default()
+    }
+
+    fn has_prior(&self) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| !rare.prior.is_empty())
     }
 
     fn first_lane(&mut self) -> Option<&mut VecDeque<Delivery>> {
@@ -280,3 +324,6 @@ fn priority(delivery: &Delivery, settings: &QueueSettings) -> u8 {
         .find(|(rule, _)| rule.matches(topic))
         .map_or(0, |&(_, priority)| priority)
 }
+
+#[cfg(test)]
+mod tests;

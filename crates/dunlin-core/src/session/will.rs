@@ -53,7 +53,12 @@ impl Will {
         let delay = properties
             .will_delay_interval
             .map_or(Duration::ZERO, seconds);
-        let message = Message::new(&draft, SessionNumber::NONE, (Time::ZERO, None), &mut Vec::new())?;
+        let message = Message::new(
+            &draft,
+            SessionNumber::NONE,
+            (Time::ZERO, None),
+            &mut Vec::new(),
+        )?;
         Ok(Self {
             message: message.numbered(number),
             expiry_interval: properties.message_expiry_interval.map(seconds),

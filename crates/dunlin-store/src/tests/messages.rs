@@ -1,6 +1,5 @@
 //! Messages are read again, wherever in the log they are by then.
 
-
 use dunlin_core::message::Message;
 use dunlin_core::storage::{Durability, PublishRecord, Record, Storage as _};
 

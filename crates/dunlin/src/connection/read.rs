@@ -5,8 +5,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use dunlin_codec::{
-    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, TopicName, decode_ack,
-    decode_body, decode_publish, fixed_header,
+    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, TopicName, decode_ack, decode_body,
+    decode_publish, fixed_header,
 };
 use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::input::Outcome;
@@ -239,8 +239,7 @@ impl Inner {
                     match header.packet_type {
                         PacketType::Publish => {
                             publishes += 1;
-                            let publish =
-                                decode_publish(&header, body, version, &limits, known);
+                            let publish = decode_publish(&header, body, version, &limits, known);
                             if let Ok(publish) = &publish {
                                 known = publish.topic;
                             }
