@@ -23,6 +23,7 @@ const CORE: &[&str] = &[
     "hashbrown",
     "parking_lot",
     "thiserror",
+    "triomphe",
 ];
 
 /// Of the store, and of the crate that has its source.
