@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::{VERSIONS, arbitrary, framed};
 use crate::{
-    DecodeError, Limits, Packet, ProtocolVersion, TopicFilter, TopicName, decode, fixed_header,
+    DecodeError, Limits, Packet, ProtocolVersion, TopicFilter, TopicName, decode, decode_publish,
+    fixed_header,
 };
 
 fn versioned_packet() -> impl Strategy<Value = (ProtocolVersion, Packet<'static>)> {
@@ -50,6 +51,27 @@ proptest! {
         prop_assert_eq!(decoded, Ok(Some((packet.clone(), length))));
         packet.encode(version, &mut bytes).unwrap();
         prop_assert_eq!(&bytes[length + 2..], &bytes[..length]);
+    }
+
+    #[test]
+    fn a_known_topic_makes_no_difference(
+        (version, packet) in versioned_packet(),
+        other in "[a-z/]{1,3}",
+        is_its_own in any::<bool>(),
+    ) {
+        let Packet::Publish(publish) = packet else {
+            return Ok(());
+        };
+        let bytes = encode(&packet, version);
+        let limits = Limits::default();
+        let header = fixed_header(&bytes, &limits).unwrap().unwrap();
+        let body = &bytes[header.header_len..];
+        let known = match is_its_own {
+            true => publish.topic,
+            false => TopicName::parse(&other).unwrap(),
+        };
+        let decoded = decode_publish(&header, body, version, &limits, known);
+        prop_assert_eq!(decoded, Ok(publish));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin::Server;
 use dunlin::config::{Bind, Config};
-use dunlin_client::codec::{Packet, ReasonCode};
+use dunlin_client::codec::{Packet, ProtocolVersion, Publish, QoS, ReasonCode, TopicName};
 use dunlin_client::script::{Peer, connect};
 
 use super::{V5, connack, disconnected, message, publish, subscribe};
@@ -21,8 +21,12 @@ fn start(more: &str) -> (Server, [SocketAddr; 2]) {
 }
 
 async fn client(address: SocketAddr, client_id: &str) -> Peer {
-    let mut peer = Peer::connect(address, V5).await.unwrap();
-    peer.send(&connect(client_id, V5)).await.unwrap();
+    client_of(V5, address, client_id).await
+}
+
+async fn client_of(version: ProtocolVersion, address: SocketAddr, client_id: &str) -> Peer {
+    let mut peer = Peer::connect(address, version).await.unwrap();
+    peer.send(&connect(client_id, version)).await.unwrap();
     assert_eq!(connack(&mut peer).await, ReasonCode::Success);
     peer
 }
@@ -93,4 +97,35 @@ async fn clients_below_a_mount_point_see_what_is_there_and_nothing_else() {
     );
     assert_eq!(message(&mut below).await, ("t".into(), "2".into()));
     assert_eq!(message(&mut above).await, ("tenant-a/t".into(), "2".into()));
+}
+
+/// A PUBLISH is written in more than one way: each of them names the topic as the client knows it.
+#[tokio::test]
+async fn below_a_mount_point_no_version_and_no_qos_shows_what_is_above() {
+    for version in [ProtocolVersion::V31, ProtocolVersion::V311, V5] {
+        let (_server, [first, second]) = start("mount_point = \"tenant-a/\"");
+        let mut below = client_of(version, first, "a").await;
+        let mut above = client(second, "b").await;
+        assert!(!subscribe(&mut below, "t").await.is_error());
+        let message_of_qos_0 = Publish {
+            topic: TopicName::parse("tenant-a/t").unwrap(),
+            payload: b"1",
+            ..Publish::default()
+        };
+        above
+            .send(&Packet::Publish(message_of_qos_0))
+            .await
+            .unwrap();
+        let received = below.receive().await.unwrap();
+        let Packet::Publish(publish) = received.packet() else {
+            panic!("{received:?}")
+        };
+        assert_eq!(
+            (publish.qos, publish.topic.as_str()),
+            (QoS::AtMostOnce, "t")
+        );
+        let code = self::publish(&mut above, "tenant-a/t", "2").await;
+        assert_eq!(code, ReasonCode::Success);
+        assert_eq!(message(&mut below).await, ("t".into(), "2".into()));
+    }
 }
