@@ -71,8 +71,8 @@ async fn a_listener_has_a_longest_packet_of_its_own() {
     };
     let announced = connack.properties.maximum_packet_size;
     assert_eq!(announced.map(u32::from), Some(100));
-    let message = dunlin_client::codec::Publish {
-        topic: dunlin_client::codec::TopicName::parse("t").unwrap(),
+    let message = Publish {
+        topic: TopicName::parse("t").unwrap(),
         payload: payload.as_bytes(),
         ..Default::default()
     };
