@@ -37,8 +37,14 @@ pub(crate) struct World {
 impl World {
     /// A broker that keeps nothing, for so many connections.
     pub(crate) fn new(connections: usize) -> Arc<Self> {
+        Self::with_window(connections, Settings::default().session.in_flight_max)
+    }
+
+    /// The same; no client has more than so many messages unacknowledged.
+    pub(crate) fn with_window(connections: usize, in_flight_max: u16) -> Arc<Self> {
         let mut settings = Settings::default();
         settings.session.expiry_interval_3x = Some(Duration::from_secs(60));
+        settings.session.in_flight_max = in_flight_max;
         let storage = Arc::new(MemoryStorage);
         Arc::new(Self {
             broker: Broker::new(settings, Box::new(AllowAll), storage, [1, 2, 3, 4]),
@@ -109,10 +115,18 @@ impl Client {
     }
 
     pub(crate) fn publish(&mut self, packet_id: u16, payload: &str) {
+        self.send_publish(packet_id, payload, false);
+    }
+
+    pub(crate) fn publish_retained(&mut self, packet_id: u16, payload: &str) {
+        self.send_publish(packet_id, payload, true);
+    }
+
+    fn send_publish(&mut self, packet_id: u16, payload: &str, retain: bool) {
         self.send(&Packet::Publish(Publish {
             dup: false,
             qos: QoS::AtLeastOnce,
-            retain: false,
+            retain,
             topic: TopicName::parse("t").unwrap(),
             packet_id: PacketIdentifier::new(packet_id),
             properties: PublishProperties::default(),
@@ -207,7 +221,7 @@ impl Client {
     }
 
     /// Takes what the broker has for it.
-    fn read(&mut self) {
+    pub(crate) fn read(&mut self) {
         let mut has_more = !self.is_over;
         while has_more {
             let mut occasion = Occasion {

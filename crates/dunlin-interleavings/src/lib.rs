@@ -13,6 +13,7 @@ mod commits;
 mod mailboxes;
 mod members;
 mod takeover;
+mod window;
 
 /// What the mailbox of a worker locks and flags with.
 mod sync {

@@ -102,7 +102,9 @@ impl Connected {
                     false if state.queue.is_empty() => Stop::Empty,
                     false => Stop::Turn,
                 };
-                let version = self.takes_plain().then_some(self.version);
+                // Not while the connection sends retained messages besides, as many as there is room for.
+                let is_open = self.takes_plain() && state.retained.is_empty();
+                let version = is_open.then_some(self.version);
                 let room = out_max.saturating_sub(out.len() + taken);
                 state.ready.open(version, self.access.generation(), room);
                 self.schedule_resend(broker, context.now, &state);
@@ -130,8 +132,9 @@ impl Connected {
         true
     }
 
-    /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1]. What is
-    /// too large for this connection of the client counts as delivered [MQTT-3.1.2-25].
+    /// Sends what is in flight again, in its order, with DUP [MQTT-4.4.0-1] [MQTT-3.3.1-1] unless an
+    /// earlier connection ended before it was sent there. What is too large for this connection of the
+    /// client counts as delivered [MQTT-3.1.2-25].
     fn resend(
         &mut self,
         context: &mut Occasion<'_>,
@@ -158,9 +161,10 @@ impl Connected {
             let Some((_, sent)) = state.in_flight.first_from(from) else {
                 return Stop::Empty;
             };
+            let dup = !sent.is_unsent;
             let is_sent = match &sent.progress {
                 Progress::Published(delivery) => {
-                    let identified = Some((packet_id, true));
+                    let identified = Some((packet_id, dup));
                     let delivery = with_payload(context, delivery.clone());
                     let stats = &mut context.worker.stats;
                     delivery.is_ok_and(|delivery| {
@@ -173,6 +177,8 @@ impl Connected {
             };
             if !is_sent {
                 self.complete(context.broker, state, packet_id);
+            } else if let Some(sent) = state.in_flight.get_mut(packet_id) {
+                sent.is_unsent = false;
             }
             self.resend_from = Some(next);
         }

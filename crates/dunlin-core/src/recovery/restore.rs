@@ -222,6 +222,7 @@ impl Broker {
                 sequence: send,
                 progress,
                 is_unwritten: false,
+                is_unsent: false,
             });
         }
         // Of those of QoS 1 nobody knows which were sent.

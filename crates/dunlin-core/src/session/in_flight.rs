@@ -26,6 +26,8 @@ pub(crate) struct InFlight {
     pub(crate) progress: Progress,
     /// Whether the store did not take the record of that: it is written before it is sent again.
     pub(crate) is_unwritten: bool,
+    /// Whether it was not sent after all: the connection that it was for ended before.
+    pub(crate) is_unsent: bool,
 }
 
 impl InFlight {
@@ -82,8 +84,22 @@ impl InFlightList {
             sequence,
             progress,
             is_unwritten: false,
+            is_unsent: false,
         });
         self.entries.back_mut()
+    }
+
+    /// The number of the next that is sent, or a later one.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Notes that those from this number on were not sent.
+    pub(crate) fn note_unsent(&mut self, from: u64) {
+        let entries = self.entries.iter_mut().rev();
+        for sent in entries.take_while(|sent| sent.sequence >= from) {
+            sent.is_unsent = true;
+        }
     }
 
     /// Adds what was in flight before the broker stopped; it comes in the order of its numbers.

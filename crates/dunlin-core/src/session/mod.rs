@@ -170,7 +170,9 @@ impl Session {
     pub(crate) fn set_connected(&self, state: &mut SessionState, to: Option<(ConnectionId, u16)>) {
         state.connection = to.map(|(connection, _)| connection);
         state.is_woken = false;
-        state.ready.close();
+        if let Some(untaken_from) = state.ready.close() {
+            state.in_flight.note_unsent(untaken_from);
+        }
         if let Some((connection, _)) = to {
             self.connection.store(connection.0, Ordering::Release);
         }

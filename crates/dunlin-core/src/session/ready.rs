@@ -9,7 +9,7 @@ use crate::session::SessionState;
 use crate::session::delivery::Delivery;
 
 /// Packets for the present connection, which takes them before anything of the queue. Nothing of it is
-/// left when that connection ends: what is in flight is sent again.
+/// left when that connection ends: what is in flight is sent to the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     bytes: Vec<u8>,
@@ -19,6 +19,8 @@ pub(crate) struct Ready {
     room: u32,
     /// How messages are written; `None` while they have to wait in the queue.
     version: Option<ProtocolVersion>,
+    /// The first in flight of those that the connection has not taken.
+    untaken_from: u64,
 }
 
 impl Ready {
@@ -36,9 +38,10 @@ impl Ready {
         self.room = u32::try_from(room).unwrap_or(u32::MAX);
     }
 
-    /// Forgets all of it: the connection is over.
-    pub(crate) fn close(&mut self) {
-        *self = Self::default();
+    /// Forgets all of it: the connection is over. Gives the first in flight of those that it did not take.
+    pub(crate) fn close(&mut self) -> Option<u64> {
+        let closed = std::mem::take(self);
+        (!closed.bytes.is_empty()).then_some(closed.untaken_from)
     }
 
     /// Passes on what is written.
@@ -86,8 +89,11 @@ impl SessionState {
         {
             return Err(delivery);
         }
-        if self.ready.bytes.capacity() == 0 {
-            self.ready.bytes = buffers.take();
+        if self.ready.bytes.is_empty() {
+            self.ready.untaken_from = self.in_flight.next();
+            if self.ready.bytes.capacity() == 0 {
+                self.ready.bytes = buffers.take();
+            }
         }
         if delivery.qos == QoS::AtMostOnce {
             // What cannot be written cannot be sent.

@@ -272,6 +272,7 @@ impl Inner {
                 publishes = 0;
                 worker.pass_on();
                 let _listed_again_after_this_read = self.flush(worker, now);
+                self.lend_buffer(worker);
                 worker.flush();
             }
         }
