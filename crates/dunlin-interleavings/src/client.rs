@@ -99,13 +99,17 @@ impl Client {
     }
 
     pub(crate) fn subscribe(&mut self, filter: &str) {
+        self.subscribe_at(QoS::AtLeastOnce, filter);
+    }
+
+    pub(crate) fn subscribe_at(&mut self, qos: QoS, filter: &str) {
         self.send(&Packet::Subscribe(Subscribe {
             packet_id: PacketIdentifier::new(1).unwrap(),
             properties: SubscribeProperties::default(),
             requests: vec![SubscriptionRequest {
                 filter: TopicFilter::parse(filter).unwrap(),
                 options: SubscriptionOptions {
-                    qos: QoS::AtLeastOnce,
+                    qos,
                     no_local: false,
                     retain_as_published: false,
                     retain_handling: RetainHandling::Send,
@@ -115,17 +119,13 @@ impl Client {
     }
 
     pub(crate) fn publish(&mut self, packet_id: u16, payload: &str) {
-        self.send_publish(packet_id, payload, false);
+        self.publish_as(QoS::AtLeastOnce, false, (packet_id, payload));
     }
 
-    pub(crate) fn publish_retained(&mut self, packet_id: u16, payload: &str) {
-        self.send_publish(packet_id, payload, true);
-    }
-
-    fn send_publish(&mut self, packet_id: u16, payload: &str, retain: bool) {
+    pub(crate) fn publish_as(&mut self, qos: QoS, retain: bool, (packet_id, payload): (u16, &str)) {
         self.send(&Packet::Publish(Publish {
             dup: false,
-            qos: QoS::AtLeastOnce,
+            qos,
             retain,
             topic: TopicName::parse("t").unwrap(),
             packet_id: PacketIdentifier::new(packet_id),

@@ -302,7 +302,7 @@ impl Broker {
                     .into_iter()
                     .filter_map(|sent| match sent.progress {
                         Progress::Published(delivery) => {
-                            may_move(&delivery, true).then_some(delivery)
+                            may_move(&delivery, !sent.is_unsent).then_some(delivery)
                         }
                         Progress::Released { .. } => None,
                     });
