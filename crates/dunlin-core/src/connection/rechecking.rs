@@ -9,7 +9,7 @@ use crate::id::ConnectionId;
 use crate::input::Outcome;
 use crate::output::Output;
 use crate::session::delivery::Delivery;
-use crate::session::in_flight::Progress;
+use crate::session::in_flight::InFlight;
 use crate::session::subscriptions::Subscriptions;
 use crate::storage::Record;
 use crate::worker::Occasion;
@@ -80,19 +80,26 @@ impl Connected {
             let is_denied = |delivery: &Delivery| {
                 !may_receive(broker, &self.identity, &subscriptions, delivery)
             };
-            let mut dropped = state.queue.extract(is_denied);
+            let (mut sent, mut unsent) = (Vec::new(), Vec::new());
             if extent == Extent::InFlightToo {
-                dropped.extend(state.in_flight.extract(|sent| match &sent.progress {
-                    Progress::Published(delivery) => is_denied(delivery),
-                    Progress::Released { .. } => false,
-                }));
+                let is_denied = |sent: &InFlight| sent.delivery().is_some_and(is_denied);
+                let in_flight = &mut state.in_flight;
+                unsent = in_flight.extract(|sent| sent.is_unsent && is_denied(sent));
+                sent = in_flight.extract(is_denied);
             }
+            unsent.extend(state.queue.extract(is_denied));
             state.subscriptions = subscriptions;
             session.publish_load(&state);
-            context.worker.stats.dropped_denied += dropped.len() as u64;
-            let (moving, gone): (Vec<_>, Vec<_>) = dropped
+            context.worker.stats.dropped_denied += (sent.len() + unsent.len()) as u64;
+            let (mut moving, mut gone): (Vec<_>, Vec<_>) = sent
                 .into_iter()
-                .partition(|delivery| may_move(delivery, extent == Extent::InFlightToo));
+                .partition(|delivery| may_move(delivery, true));
+            for delivery in unsent {
+                match may_move(&delivery, false) {
+                    true => moving.push(delivery),
+                    false => gone.push(delivery),
+                }
+            }
             // Nobody waits for it: after a stop everything is asked again.
             let number = session.number();
             if session.is_kept() {
