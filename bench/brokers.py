@@ -230,7 +230,7 @@ class Floor(Broker):
     """The relay of crates/dunlin/examples/floor.rs: what the operating system costs."""
 
     name = "floor"
-    RUNS = ("fan-out", "fan-in", "fan-in-50", "p2p-0", "p2p-1", "p2p-window-1", "p2p-20k")
+    RUNS = ("fan-out", "fan-in", "fan-in-50", "p2p-0", "p2p-1", "p2p-2", "p2p-window-1", "p2p-20k")
     RUNS += ("latency-5k", "shared", "pair-0", "pair-1", "connect", "idle")
 
     def __init__(self, program):

@@ -13,9 +13,8 @@ NOISE = 0.15
 
 def reference(directory):
     data = json.loads((directory / "reference.json").read_text())
-    at = data["brokers"].index("mosquitto")
     return {
-        name: {"bound": row["bound"], "mosquitto": row["values"][at]}
+        name: {"bound": row["bound"], **dict(zip(data["brokers"], row["values"]))}
         for name, row in data["rows"].items()
     }
 
@@ -58,6 +57,13 @@ def bound(row, reference_row, mosquitto):
     if not reference_row or not reference_row["mosquitto"]:
         return None
     return reference_row["bound"] / reference_row["mosquitto"] * mosquitto
+
+
+def floor_bound(reference_row, floor):
+    """The same, read from what the relay needs here, which is the machine's cost and nothing else."""
+    if floor is None or not reference_row or not reference_row["floor"]:
+        return None
+    return reference_row["bound"] / reference_row["floor"] * floor
 
 
 def is_met(row, value, limit):
@@ -148,9 +154,9 @@ class Page:
         heads = ["row", "unit", *self.brokers]
         if has_dunlin and "mosquitto" in self.brokers:
             heads += ["dunlin / mosquitto"]
-        heads += ["Dunlin's bound", "met"]
+        heads += ["Dunlin's bound", "met", "bound by the floor"]
         yield "| " + " | ".join(heads) + " |"
-        yield "|---|---|" + "---:|" * (len(heads) - 3) + "---|"
+        yield "|---|---|" + "---:|" * (len(heads) - 4) + "---|---|"
         for run, row, limit, value, met in verdicts:
             cells = [f"{row.title} (`{row.name}`)", row.unit]
             for broker in self.brokers:
@@ -161,8 +167,8 @@ class Page:
                 mosquitto = self.figure(run, row, "mosquitto").value
                 cells.append(f"{value / mosquitto:.3f}" if value and mosquitto else "-")
             cells.append(number(row, limit))
-            miss = self.miss(row, value, limit) + self.beside_floor(run, row, value)
-            cells.append({None: "-", True: "yes", False: miss}[met])
+            cells.append({None: "-", True: "yes", False: self.miss(row, value, limit)}[met])
+            cells.append(self.beside_floor(run, row, value))
             yield "| " + " | ".join(cells) + " |"
 
     @staticmethod
@@ -173,11 +179,17 @@ class Page:
         return f"no, by {factor - 1:.0%}" + (" (noise)" if factor - 1 < NOISE else "")
 
     def beside_floor(self, run, row, value):
-        """How far Dunlin is above a relay that does nothing: what is near it, the machine costs."""
+        """The bound as the floor shows it, how Dunlin does by that, and how far it is above the floor: what
+        is near it, the machine costs."""
         floor = self.figure(run, row, "floor").value
         if not floor or not value or row.is_more_better:
-            return ""
-        return f"; {value / floor:.2f} of the floor"
+            return "-"
+        limit = floor_bound(self.reference.get(row.name), floor)
+        above = f"{value / floor:.2f} of the floor"
+        if limit is None:
+            return above
+        met = "yes" if is_met(row, value, limit) else self.miss(row, value, limit)
+        return f"{number(row, limit)}: {met}; {above}"
 
     def notes(self):
         for run in self.runs:
