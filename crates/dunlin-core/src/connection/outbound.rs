@@ -107,6 +107,8 @@ impl Connected {
                 let version = is_open.then_some(self.version);
                 let room = out_max.saturating_sub(out.len() + taken);
                 state.ready.open(version, self.access.generation(), room);
+                // Before a connection rests, and seldom while it has much to send.
+                state.in_flight.shrink();
                 self.schedule_resend(broker, context.now, &state);
                 session.publish_load(&state);
                 let room = usize::from(self.window).saturating_sub(state.in_flight.len());

@@ -52,6 +52,9 @@ fn packet_id(sequence: u64) -> PacketIdentifier {
 
 const CYCLE: u64 = 65_535;
 
+/// Entries that there is room for while nothing is in flight.
+const IDLE_ENTRIES_MAX: usize = 16;
+
 /// Everything in flight to one client, in the order in which it was sent first.
 #[derive(Debug, Default)]
 pub(crate) struct InFlightList {
@@ -131,6 +134,12 @@ impl InFlightList {
         }
         let front = self.entries.front()?.sequence;
         while candidate >= front {
+            // Where it is if none before it is done: almost always with QoS 2.
+            let place = usize::try_from(candidate - front).unwrap_or(usize::MAX);
+            let entry = self.entries.get(place);
+            if entry.is_some_and(|entry| entry.sequence == candidate) {
+                return Some(place);
+            }
             let found = self
                 .entries
                 .binary_search_by_key(&candidate, |entry| entry.sequence);
@@ -163,11 +172,14 @@ impl InFlightList {
         if !is_meant(self.entries.get(position)?) {
             return None;
         }
-        let removed = self.entries.remove(position);
-        if self.entries.is_empty() && self.entries.capacity() > 16 {
+        self.entries.remove(position)
+    }
+
+    /// Gives memory back while nothing is in flight.
+    pub(crate) fn shrink(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > IDLE_ENTRIES_MAX {
             self.entries = VecDeque::new();
         }
-        removed
     }
 
     /// The first in the order of sending whose sequence number is not below this, and how many are
