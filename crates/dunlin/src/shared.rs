@@ -6,6 +6,7 @@ use std::time::Duration;
 use dunlin_core::broker::Broker;
 use dunlin_core::worker::Notice;
 use dunlin_store::Store;
+use tokio::sync::oneshot;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
@@ -53,6 +54,9 @@ pub(crate) enum Command {
     Notice(Notice),
     /// A connection to serve from now on; their number is bounded by the limit of the listener.
     Serve(Accepted),
+    /// To be answered once what clients have sent until now is read. Each connection of another worker has at
+    /// most one, while it waits to be let in.
+    CatchUp(oneshot::Sender<()>),
     /// What clients may do, or who may connect, changed. One is enough for several changes.
     Recheck,
     /// The broker ends.

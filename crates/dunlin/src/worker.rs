@@ -12,6 +12,7 @@ use dunlin_core::id::ConnectionId;
 use dunlin_core::time::Time;
 use dunlin_core::worker::{Notice, Occasion, Publication, Worker as CoreWorker};
 use slab::Slab;
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tracing::warn;
 
@@ -413,6 +414,7 @@ impl Worker {
                     match command {
                         Command::Notice(notice) => self.handle_notice(notice),
                         Command::Serve(accepted) => accepted.go_on(&self),
+                        Command::CatchUp(done) => Self::catch_up(done),
                         Command::Recheck => self.recheck(),
                         Command::ShutDown => break 'serving,
                     }
@@ -433,6 +435,16 @@ impl Worker {
         if let Some(mailbox) = self.shared.mailboxes.get(self.index) {
             mailbox.put_progress();
         }
+    }
+
+    /// Answers once what clients have sent until now is read.
+    fn catch_up(done: oneshot::Sender<()>) {
+        spawn_local(async move {
+            // A task that gives way goes on behind those that a look at the sockets wakes.
+            tokio::task::yield_now().await;
+            // Nobody waits any more if the connection has ended.
+            let _ = done.send(());
+        });
     }
 
     fn handle_notice(&self, notice: Notice) {
@@ -521,7 +533,7 @@ fn connection_id(worker: usize, generation: u32, slot: usize) -> ConnectionId {
     ConnectionId((worker as u64) << 56 | generation << 32 | slot)
 }
 
-fn worker_of(ConnectionId(number): ConnectionId) -> usize {
+pub(crate) fn worker_of(ConnectionId(number): ConnectionId) -> usize {
     usize::try_from(number >> 56).unwrap_or_default()
 }
 

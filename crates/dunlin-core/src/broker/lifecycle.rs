@@ -127,6 +127,11 @@ impl Broker {
         }
     }
 
+    /// The connection that has the session of this client now.
+    pub fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        self.sessions.get(client_id)?.lock().connection
+    }
+
     fn insert(&self, session: &SessionRef) -> Result<Option<SessionRef>, NotAttached> {
         let inserted = self.sessions.insert(session);
         inserted.map_err(|TableFull| NotAttached::TableFull)

@@ -8,14 +8,15 @@ use std::task::{Context, Poll, Waker};
 use dunlin_codec::ReasonCode;
 use dunlin_core::input::{Attempt, AuthenticationStep, Decision, Outcome};
 use dunlin_core::time::Time;
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use super::task::{Connection, Inner, Phase};
 use crate::auth::{Allowed, Caller, Exchange, StillHolds, Verdict, certificate};
 use crate::limits::Subject;
 use crate::limits::memory::Pressure;
-use crate::shared::Shared;
-use crate::worker::Worker;
+use crate::shared::{Command, Shared};
+use crate::worker::{Worker, worker_of};
 
 /// What a connection knows of its authentication.
 #[derive(Default)]
@@ -41,8 +42,24 @@ struct Decided {
     client_id: String,
 }
 
+/// Lets an earlier connection of the client, on another worker, read what came for it: a DISCONNECT that waits
+/// there is older than the CONNECT that waits here, and without it there would be a session, or a will, that the
+/// client has ended.
+async fn catch_up(shared: &Shared, worker: usize, client_id: &str) {
+    let earlier = shared.broker.connection_of(client_id).map(worker_of);
+    let Some(earlier) = earlier.filter(|earlier| *earlier != worker) else {
+        return;
+    };
+    if let Some(mailbox) = shared.mailboxes.get(earlier) {
+        let (done, caught_up) = oneshot::channel();
+        mailbox.put([Command::CatchUp(done)]);
+        // A worker that does not answer has ended, and with it its connections.
+        let _ = caught_up.await;
+    }
+}
+
 async fn decide(
-    shared: Arc<Shared>,
+    (shared, worker): (Arc<Shared>, usize),
     mut attempt: Attempt,
     caller: Caller,
     mut exchange: Exchange,
@@ -54,6 +71,7 @@ async fn decide(
             let chain = shared.auth.chain();
             match chain.decide(&attempt, &caller, &mut exchange).await {
                 Verdict::Allow(mut allowed) => {
+                    catch_up(&shared, worker, &attempt.client_id).await;
                     allowed.grant.client_id = assigned;
                     Verdict::Allow(allowed)
                 }
@@ -130,7 +148,8 @@ impl Inner {
         let shared = Arc::clone(&worker.shared);
         let now = worker.now();
         let caller = connection.caller(now);
-        let mut deciding = Box::pin(decide(shared, attempt, caller, exchange));
+        let here = (shared, worker.index());
+        let mut deciding = Box::pin(decide(here, attempt, caller, exchange));
         match deciding
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))

@@ -14,6 +14,7 @@ mod half_open;
 mod limits;
 mod listener;
 mod quic;
+mod takeover;
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
