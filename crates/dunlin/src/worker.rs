@@ -27,6 +27,9 @@ use crate::timers::{TICK, Tick, Wheel};
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// When no client has published for so long, what is remembered for the next message is forgotten.
+const REST: Duration = Duration::from_secs(10);
+
 /// What one thread owns. Nothing in it is ever seen by another thread.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
@@ -307,9 +310,17 @@ impl Worker {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut due: Vec<(Tick, ConnectionId)> = Vec::new();
+        let mut last_published = (0, self.now());
         loop {
             interval.tick().await;
             let now = self.now();
+            let published = self.core.borrow().stats.publish_received;
+            if published != last_published.0 {
+                last_published = (published, now);
+            } else if last_published.1.after(REST) <= now {
+                self.core.borrow_mut().forget_routes();
+                last_published.1 = now;
+            }
             self.wheel.borrow_mut().take_due(now, &mut due);
             self.shared.sys.note(self.index, &self.core.borrow().stats);
             if self.index == 0 {

@@ -52,9 +52,6 @@ fn packet_id(sequence: u64) -> PacketIdentifier {
 
 const CYCLE: u64 = 65_535;
 
-/// Entries that there is room for while nothing is in flight.
-const IDLE_ENTRIES_MAX: usize = 16;
-
 /// Everything in flight to one client, in the order in which it was sent first.
 #[derive(Debug, Default)]
 pub(crate) struct InFlightList {
@@ -177,7 +174,7 @@ impl InFlightList {
 
     /// Gives memory back while nothing is in flight.
     pub(crate) fn shrink(&mut self) {
-        if self.entries.is_empty() && self.entries.capacity() > IDLE_ENTRIES_MAX {
+        if self.entries.is_empty() && self.entries.capacity() > 0 {
             self.entries = VecDeque::new();
         }
     }

@@ -255,12 +255,9 @@ impl Queue {
         }
     }
 
-    /// An idle session holds no memory for its queue; a busy one keeps what it needs again soon.
+    /// An idle session holds no memory for its queue.
     fn give_memory_back(&mut self) {
-        const KEPT: usize = 16;
-        if self.usual.capacity() > KEPT {
-            self.usual = VecDeque::new();
-        }
+        self.usual = VecDeque::new();
         self.rare.take_if(|rare| {
             rare.prior.clear();
             rare.share = None;
