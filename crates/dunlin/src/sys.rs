@@ -79,7 +79,7 @@ impl Sys {
         publications.collect()
     }
 
-    fn sum(&self) -> Stats {
+    pub(crate) fn sum(&self) -> Stats {
         let mut sum = Stats::default();
         for noted in &self.workers {
             sum.add(&noted.lock());

@@ -27,8 +27,8 @@ use crate::timers::{TICK, Tick, Wheel};
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// When no client has published for so long, what is remembered for the next message is forgotten.
-const REST: Duration = Duration::from_secs(10);
+/// When no client has published for so long, what is held for the next message is given back.
+const REST: Duration = Duration::from_secs(2);
 
 /// What one thread owns. Nothing in it is ever seen by another thread.
 pub(crate) struct Worker {
@@ -310,19 +310,20 @@ impl Worker {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut due: Vec<(Tick, ConnectionId)> = Vec::new();
-        let mut last_published = (0, self.now());
+        // What was published, and when that was seen to be more than before.
+        let mut activity = (0, None);
         loop {
             interval.tick().await;
             let now = self.now();
-            let published = self.core.borrow().stats.publish_received;
-            if published != last_published.0 {
-                last_published = (published, now);
-            } else if last_published.1.after(REST) <= now {
-                self.core.borrow_mut().forget_routes();
-                last_published.1 = now;
-            }
             self.wheel.borrow_mut().take_due(now, &mut due);
             self.shared.sys.note(self.index, &self.core.borrow().stats);
+            let published = self.shared.sys.sum().publish_received;
+            if published != activity.0 {
+                activity = (published, Some(now));
+            } else if activity.1.is_some_and(|last| last.after(REST) <= now) {
+                activity.1 = None;
+                self.rest();
+            }
             if self.index == 0 {
                 self.shared.limits.memory.look();
                 self.say_how_it_is(now);
@@ -471,6 +472,17 @@ impl Worker {
 
     /// Asks every connection again about what it was granted, a few at a time.
     fn recheck(self: &Rc<Self>) {
+        self.to_all(|worker, connection| connection.recheck(worker));
+    }
+
+    /// Nothing happens: connections give back what they hold for what may.
+    fn rest(self: &Rc<Self>) {
+        self.core.borrow_mut().forget_routes();
+        self.to_all(|_, connection| connection.rest());
+    }
+
+    /// Does something with every connection.
+    fn to_all(self: &Rc<Self>, act: impl Fn(&Self, &Rc<Connection>) + 'static) {
         const AT_ONCE: usize = 64;
         let ids: Vec<_> = {
             let connections = self.connections.borrow();
@@ -481,7 +493,7 @@ impl Worker {
             for ids in ids.chunks(AT_ONCE) {
                 for id in ids {
                     if let Some(connection) = worker.connection(*id) {
-                        connection.recheck(&worker);
+                        act(&worker, &connection);
                     }
                 }
                 worker.pass_on();

@@ -340,10 +340,18 @@ impl Connection {
                 if connected.unstored_until.is_some_and(|at| at <= context.now) {
                     return self.close(context, ReasonCode::QuotaExceeded, out);
                 }
+                connected.give_memory_back(self.id);
                 connected.resend_when_due(context);
                 Outcome::Continue
             }
             State::Closed(_) => Outcome::Close,
+        }
+    }
+
+    /// Gives back what the session holds for messages to come, which it takes again when they do.
+    pub fn give_memory_back(&self) {
+        if let State::Connected(connected) = &self.state {
+            connected.give_memory_back(self.id);
         }
     }
 

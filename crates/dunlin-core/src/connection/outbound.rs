@@ -17,7 +17,7 @@ use crate::output::Output;
 use crate::session::delivery::Delivery;
 use crate::session::in_flight::{InFlight, Progress};
 use crate::session::retained_cursor::RetainedCursor;
-use crate::session::{Session, SessionState};
+use crate::session::{KEPT_ENTRIES, Session, SessionState};
 use crate::stats::Stats;
 use crate::storage::{PageRecord, Record};
 use crate::time::Time;
@@ -108,7 +108,7 @@ impl Connected {
                 let room = out_max.saturating_sub(out.len() + taken);
                 state.ready.open(version, self.access.generation(), room);
                 // Before a connection rests, and seldom while it has much to send.
-                state.in_flight.shrink();
+                state.in_flight.shrink(KEPT_ENTRIES);
                 self.schedule_resend(broker, context.now, &state);
                 session.publish_load(&state);
                 let room = usize::from(self.window).saturating_sub(state.in_flight.len());
@@ -588,6 +588,14 @@ impl Connected {
             }
             _ => None,
         };
+    }
+
+    /// Gives back what the session holds for messages to come: none come now.
+    pub(super) fn give_memory_back(&self, connection: ConnectionId) {
+        if let Some(mut state) = self.session.lock_for(connection) {
+            state.queue.shrink(0);
+            state.in_flight.shrink(0);
+        }
     }
 
     /// Begins to send unacknowledged messages again, if it is time.

@@ -172,9 +172,9 @@ impl InFlightList {
         self.entries.remove(position)
     }
 
-    /// Gives memory back while nothing is in flight.
-    pub(crate) fn shrink(&mut self) {
-        if self.entries.is_empty() && self.entries.capacity() > 0 {
+    /// Gives memory back while nothing is in flight, but for so many entries.
+    pub(crate) fn shrink(&mut self, kept: usize) {
+        if self.entries.is_empty() && self.entries.capacity() > kept {
             self.entries = VecDeque::new();
         }
     }

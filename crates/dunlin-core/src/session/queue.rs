@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dunlin_codec::QoS;
 
+use crate::session::KEPT_ENTRIES;
 use crate::session::delivery::Delivery;
 use crate::session::payload_memory::{PayloadMemory, Share};
 use crate::settings::{QueuePolicy, QueueSettings};
@@ -138,9 +139,7 @@ impl Queue {
             None => self.usual.pop_front(),
         }?;
         self.forget(&delivery);
-        if self.len == 0 {
-            self.give_memory_back();
-        }
+        self.shrink(KEPT_ENTRIES);
         Some(delivery)
     }
 
@@ -177,9 +176,7 @@ impl Queue {
         {
             share.give_back(bytes);
         }
-        if self.len == 0 {
-            self.give_memory_back();
-        }
+        self.shrink(KEPT_ENTRIES);
         bytes
     }
 
@@ -255,9 +252,14 @@ impl Queue {
         }
     }
 
-    /// An idle session holds no memory for its queue.
-    fn give_memory_back(&mut self) {
-        self.usual = VecDeque::new();
+    /// Gives memory back while nothing waits, but for so many messages.
+    pub(crate) fn shrink(&mut self, kept: usize) {
+        if self.len > 0 {
+            return;
+        }
+        if self.usual.capacity() > kept {
+            self.usual = VecDeque::new();
+        }
         self.rare.take_if(|rare| {
             rare.prior.clear();
             rare.share = None;

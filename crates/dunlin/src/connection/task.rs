@@ -202,6 +202,13 @@ impl Connection {
         worker.look_again(self, self.deadline(worker, now));
     }
 
+    /// Nothing happens.
+    pub(crate) fn rest(&self) {
+        if let Ok(inner) = self.inner.try_borrow() {
+            inner.core.give_memory_back();
+        }
+    }
+
     /// Another connection has its session.
     pub(crate) fn take_over(self: &Rc<Self>, worker: &Worker) {
         {
