@@ -54,16 +54,14 @@ def bound(row, reference_row, mosquitto):
         return None
     if row.is_bound_by_mosquitto:
         return mosquitto
-    if not reference_row or not reference_row["mosquitto"]:
-        return None
-    return reference_row["bound"] / reference_row["mosquitto"] * mosquitto
+    return bound_by(reference_row, "mosquitto", mosquitto)
 
 
-def floor_bound(reference_row, floor):
-    """The same, read from what the relay needs here, which is the machine's cost and nothing else."""
-    if floor is None or not reference_row or not reference_row["floor"]:
+def bound_by(reference_row, broker, value):
+    """What Dunlin may need where this broker needs this much."""
+    if not reference_row or not reference_row[broker]:
         return None
-    return reference_row["bound"] / reference_row["floor"] * floor
+    return reference_row["bound"] / reference_row[broker] * value
 
 
 def is_met(row, value, limit):
@@ -184,7 +182,7 @@ class Page:
         floor = self.figure(run, row, "floor").value
         if not floor or not value or row.is_more_better:
             return "-"
-        limit = floor_bound(self.reference.get(row.name), floor)
+        limit = bound_by(self.reference.get(row.name), "floor", floor)
         above = f"{value / floor:.2f} of the floor"
         if limit is None:
             return above

@@ -188,8 +188,10 @@ impl Worker {
         seen.is_none_or(|seen| std::mem::replace(seen, high) == high)
     }
 
-    /// Forgets what is remembered of routes, and with it the sessions in them.
-    pub fn forget_routes(&mut self) {
+    /// Gives back what is held for messages to come: what is remembered of routes, and with it the sessions
+    /// in them, and spare buffers.
+    pub fn give_memory_back(&mut self) {
+        self.buffers = Buffers::default();
         self.routes = HashMap::with_hasher(self.routes.hasher().clone());
         self.last = LastRoute::default();
     }

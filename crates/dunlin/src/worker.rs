@@ -9,7 +9,6 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use dunlin_core::id::ConnectionId;
-use dunlin_core::output::Buffers;
 use dunlin_core::time::Time;
 use dunlin_core::worker::{Notice, Occasion, Publication, Worker as CoreWorker};
 use slab::Slab;
@@ -478,11 +477,7 @@ impl Worker {
 
     /// Nothing happens: connections give back what they hold for what may.
     fn rest(self: &Rc<Self>) {
-        {
-            let mut core = self.core.borrow_mut();
-            core.forget_routes();
-            core.buffers = Buffers::default();
-        }
+        self.core.borrow_mut().give_memory_back();
         self.to_all(|_, connection| connection.rest());
     }
 

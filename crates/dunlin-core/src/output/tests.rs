@@ -3,6 +3,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use super::Output;
+use crate::storage::Position;
 
 /// Writes everything `step` bytes at a time and gives what came out.
 fn drain(mut output: Output, step: usize) -> Vec<u8> {
@@ -57,4 +58,17 @@ fn an_empty_output_gives_its_buffer_back() {
     assert!(output.is_empty());
     assert_eq!(output.take_buffer().capacity(), 64);
     assert_eq!(output.capacity(), 0);
+}
+
+#[test]
+fn what_is_held_stays_held_with_another_buffer() {
+    let mut output = Output::default();
+    output.buffer_mut().extend_from_slice(b"abc");
+    output.advance(3);
+    output.hold(Position::default());
+    let _given_back = output.take_buffer();
+    output.set_buffer(Vec::with_capacity(64));
+    output.buffer_mut().extend_from_slice(b"def");
+    assert!(output.is_held());
+    assert_eq!((output.len(), output.writable()), (3, 0));
 }

@@ -35,7 +35,7 @@ use crate::settings::QueueSettings;
 use crate::time::Time;
 use crate::worker::Worker;
 
-/// Messages that the lists of a session which is empty have room for, while its client may get more soon.
+/// Messages that the empty lists of a session keep room for, while its client may get more soon.
 pub(crate) const KEPT_ENTRIES: usize = 16;
 
 /// A session, shared by its connection and by everyone who has a message for it.

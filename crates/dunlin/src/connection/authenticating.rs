@@ -53,7 +53,8 @@ async fn catch_up(shared: &Shared, worker: usize, client_id: &str) {
     if let Some(mailbox) = shared.mailboxes.get(earlier) {
         let (done, caught_up) = oneshot::channel();
         mailbox.put([Command::CatchUp(done)]);
-        // A worker that does not answer has ended, and with it its connections.
+        // An error says that the worker has ended, and with it its connections. How long a client may take to
+        // connect bounds this as well.
         let _ = caught_up.await;
     }
 }

@@ -1,6 +1,5 @@
 //! What is written to the socket, and when it is enough.
 
-use dunlin_core::output::Output;
 use dunlin_core::time::Time;
 
 use super::task::{Inner, Phase};
@@ -19,7 +18,7 @@ impl Inner {
     /// Sees to it that there is a buffer for what is to be sent; the next flush gives it back.
     pub(super) fn lend_buffer(&mut self, worker: &Worker) {
         if self.out.capacity() == 0 {
-            self.out = Output::with_buffer(worker.take_buffer());
+            self.out.set_buffer(worker.take_buffer());
         }
     }
 
