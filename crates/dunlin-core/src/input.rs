@@ -21,7 +21,8 @@ pub enum Outcome {
     Continue,
     /// Plan, commit and apply this publish, then call
     /// [`Connection::acknowledge`](crate::connection::Connection::acknowledge) or
-    /// [`Connection::refuse`](crate::connection::Connection::refuse) with its acknowledgement.
+    /// [`Connection::refuse`](crate::connection::Connection::refuse) with its acknowledgement. It may
+    /// [join](crate::broker::Broker::join) the plan of the publish before it.
     Publish(PublishRequest),
     /// Decide who this is, then call
     /// [`Connection::handle_decision`](crate::connection::Connection::handle_decision).
@@ -42,9 +43,10 @@ pub struct PublishRequest {
 }
 
 /// Which packet acknowledges a PUBLISH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Acknowledgement {
     /// None: QoS 0.
+    #[default]
     None,
     /// PUBACK: QoS 1.
     Puback(PacketIdentifier),

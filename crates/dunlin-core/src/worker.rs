@@ -6,7 +6,7 @@ use ahash::RandomState;
 use dunlin_codec::EncodeError;
 use hashbrown::HashMap;
 
-use crate::broker::{Broker, Outstanding};
+use crate::broker::{Broker, Joined, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
 use crate::message::{Draft, Message};
 use crate::output::Buffers;
@@ -35,6 +35,8 @@ pub struct Worker {
     random: u64,
     notices: Vec<Notice>,
     publications: Vec<Publication>,
+    /// Memory for those that join a plan.
+    pub(crate) joined: Joined,
     pub(crate) stored_form: StoredForm,
     /// Where the bytes of a message are put together.
     pub(crate) scratch: Vec<u8>,
@@ -120,6 +122,7 @@ impl Worker {
             random: seed,
             notices: Vec::new(),
             publications: Vec::new(),
+            joined: Joined::default(),
             stored_form: None,
             scratch: Vec::new(),
             buffers: Buffers::default(),

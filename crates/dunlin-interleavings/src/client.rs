@@ -193,7 +193,6 @@ impl Client {
     fn apply(&mut self, request: PublishRequest) {
         let broker = &self.world.broker;
         let identity = self.connection.identity().unwrap();
-        let acknowledgement = request.acknowledgement;
         let origin = Origin::Client(identity);
         let plan = broker
             .plan_publish(&mut self.worker, request, origin)
@@ -205,9 +204,9 @@ impl Client {
         };
         let forwarded = Forwarded::nothing_to_do(&plan).unwrap();
         let committed = plan.committed(stored.unwrap(), forwarded);
-        let receipt = broker.apply(&mut self.worker, committed);
-        self.connection
-            .acknowledge(acknowledgement, receipt, &mut self.out);
+        broker.apply(&mut self.worker, committed, |receipt| {
+            self.connection.acknowledge(receipt, &mut self.out);
+        });
     }
 
     /// News for other connections.

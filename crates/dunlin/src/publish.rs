@@ -1,8 +1,9 @@
 //! The life of a PUBLISH, from the packet that a client sent to the acknowledgement it gets.
 //!
-//! [`begin`] plans and hands what must be kept to the store; [`finish`] applies what is safe and
+//! [`plan`] decides, [`begin`] hands what must be kept to the store; [`finish`] applies what is safe and
 //! acknowledges it. Nothing is acknowledged in between. The publishes of one connection are finished
-//! in the order in which they were begun, whatever each of them waits for.
+//! in the order in which they were begun, whatever each of them waits for. Those of one read that are alike
+//! share a plan: [`join`].
 
 use std::collections::VecDeque;
 
@@ -17,48 +18,72 @@ use dunlin_core::worker::{Occasion, Publication, Worker};
 use crate::limits::memory::Pressure;
 use crate::shared::Shared;
 
-/// A publish between [`begin`] and [`finish`].
-pub(crate) struct Pending {
-    /// The plan, or why there is none.
-    plan: Result<PublishPlan, Refusal>,
-    /// The place of its record in the store; `None` if it has none.
-    position: Option<Position>,
+/// A publish that there is no plan for.
+pub(crate) struct Refused {
+    refusal: Refusal,
     acknowledgement: Acknowledgement,
 }
 
-/// Plans the publish of a client, and appends what must be kept to the store.
+/// A publish between [`begin`] and [`finish`].
+pub(crate) struct Pending {
+    plan: Result<PublishPlan, Refused>,
+    /// The place of its record in the store; `None` if it has none.
+    position: Result<Option<Position>, StorageFault>,
+}
+
+/// Plans the publish of a client.
 #[inline]
-pub(crate) fn begin(
+pub(crate) fn plan(
     shared: &Shared,
     worker: &mut Worker,
     connection: &Connection,
     request: PublishRequest,
-) -> Pending {
-    let Some(identity) = connection.identity() else {
-        let plan = Err(Refusal::NotAuthorized);
-        return Pending {
-            plan,
-            position: None,
-            acknowledgement: Acknowledgement::None,
-        };
-    };
+) -> Result<PublishPlan, Refused> {
     let acknowledgement = request.acknowledgement;
-    let plan = if shared.limits.memory.pressure() == Pressure::Full {
-        Err(Refusal::QuotaExceeded)
-    } else {
-        let origin = Origin::Client(identity);
-        shared.broker.plan_publish(worker, request, origin)
-    };
-    let (plan, position) = match plan.map(|plan| store(shared, plan)) {
-        Ok(Ok((plan, position))) => (Ok(plan), position),
-        Ok(Err(fault)) => (Err(fault.into()), None),
-        Err(refusal) => (Err(refusal), None),
-    };
-    Pending {
-        plan,
-        position,
+    let refused = |refusal| Refused {
+        refusal,
         acknowledgement,
+    };
+    let Some(identity) = connection.identity() else {
+        return Err(refused(Refusal::NotAuthorized));
+    };
+    if is_full(shared) {
+        return Err(refused(Refusal::QuotaExceeded));
     }
+    let origin = Origin::Client(identity);
+    let plan = shared.broker.plan_publish(worker, request, origin);
+    plan.map_err(refused)
+}
+
+/// Adds the publish of a client to the plan of the one before, if it goes the same way.
+///
+/// # Errors
+/// The request, if it needs a plan of its own.
+#[inline]
+pub(crate) fn join(
+    shared: &Shared,
+    worker: &mut Worker,
+    plan: &mut PublishPlan,
+    request: PublishRequest,
+) -> Result<(), PublishRequest> {
+    if is_full(shared) {
+        return Err(request);
+    }
+    shared.broker.join(worker, plan, request)
+}
+
+fn is_full(shared: &Shared) -> bool {
+    shared.limits.memory.pressure() == Pressure::Full
+}
+
+/// Appends what must be kept of a plan to the store.
+#[inline]
+pub(crate) fn begin(shared: &Shared, plan: Result<PublishPlan, Refused>) -> Pending {
+    let position = match &plan {
+        Ok(plan) => shared.broker.store(plan),
+        Err(_) => Ok(None),
+    };
+    Pending { plan, position }
 }
 
 impl Pending {
@@ -66,7 +91,7 @@ impl Pending {
     pub(crate) fn orphaned(self) -> Option<PendingPublication> {
         Some(PendingPublication {
             plan: self.plan.ok()?,
-            position: self.position,
+            position: self.position.ok()?,
         })
     }
 }
@@ -102,39 +127,52 @@ pub(crate) fn finish_one(
     if connection.is_behind() {
         return Some(pending);
     }
-    let Pending {
-        plan,
-        position,
-        acknowledgement,
-    } = pending;
+    let Pending { plan, position } = pending;
     let plan = match plan {
         Ok(plan) => plan,
-        Err(refusal) => {
-            let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
+        Err(refused) => {
+            refuse(occasion, connection, &refused, out);
             return None;
         }
     };
-    match (
-        proof(shared, &plan, position),
-        Forwarded::nothing_to_do(&plan),
-    ) {
+    let stored = position.and_then(|position| proof(shared, &plan, position));
+    match (stored, Forwarded::nothing_to_do(&plan)) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let receipt = shared.broker.apply(occasion.worker, committed);
-            connection.acknowledge(acknowledgement, receipt, out);
+            shared.broker.apply(occasion.worker, committed, |receipt| {
+                connection.acknowledge(receipt, out);
+            });
             None
         }
         (Err(fault), _) => {
-            let _ends_the_connection =
-                connection.refuse(occasion, acknowledgement, fault.into(), out);
+            for acknowledgement in plan.given_up() {
+                let refused = Refused {
+                    refusal: fault.into(),
+                    acknowledgement,
+                };
+                refuse(occasion, connection, &refused, out);
+            }
             None
         }
         (Ok(None), _) | (_, None) => Some(Pending {
             plan: Ok(plan),
             position,
-            acknowledgement,
         }),
     }
+}
+
+#[cold]
+fn refuse(
+    occasion: &mut Occasion<'_>,
+    connection: &mut Connection,
+    refused: &Refused,
+    out: &mut Output,
+) {
+    let Refused {
+        refusal,
+        acknowledgement,
+    } = *refused;
+    let _ends_the_connection = connection.refuse(occasion, acknowledgement, refusal, out);
 }
 
 /// A message that the broker itself publishes, between [`begin_publication`] and
@@ -152,10 +190,8 @@ pub(crate) fn begin_publication(
     publication: Publication,
 ) -> Option<PendingPublication> {
     let plan = shared.broker.plan_publication(worker, publication);
-    match store(shared, plan) {
-        Ok((plan, position)) => Some(PendingPublication { plan, position }),
-        Err(_) => None,
-    }
+    let position = shared.broker.store(&plan).ok()?;
+    Some(PendingPublication { plan, position })
 }
 
 /// Applies a message of the broker, if it is safe; gives it back if it is not yet.
@@ -171,21 +207,12 @@ pub(crate) fn finish_publication(
     ) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let _acknowledged_to_nobody = shared.broker.apply(worker, committed);
+            shared.broker.apply(worker, committed, |_nobody_waits| {});
             None
         }
         (Err(_), _) => None,
         (Ok(None), _) | (_, None) => Some(PendingPublication { plan, position }),
     }
-}
-
-#[inline]
-fn store(
-    shared: &Shared,
-    plan: PublishPlan,
-) -> Result<(PublishPlan, Option<Position>), StorageFault> {
-    let position = shared.broker.store(&plan)?;
-    Ok((plan, position))
 }
 
 /// The proof that a plan's record is safe; `None` while it is not.

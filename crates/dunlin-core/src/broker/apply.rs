@@ -6,11 +6,12 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
-use crate::broker::plan::{Keepers, Kept};
+use crate::broker::plan::Kept;
 use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
 use crate::id::SessionNumber;
+use crate::input::Acknowledgement;
 use crate::message::Message;
 use crate::router::{Delivered, Group, Route, Target};
 use crate::session::delivery::Delivery;
@@ -31,22 +32,25 @@ const WRITTEN_AT_ONCE_MAX: usize = 64;
 #[derive(Debug)]
 #[must_use]
 pub struct Receipt {
+    pub(crate) acknowledgement: Acknowledgement,
     pub(crate) reason_code: ReasonCode,
 }
 
-/// A publish that is given to others than it was planned for.
+/// A message that is given to others than it was planned for.
 struct Late<'a> {
     plan: &'a PublishPlan,
+    message: &'a Message,
     /// Whether the message is written for them: for whom it was planned may need it no more.
     is_written: Cell<bool>,
 }
 
 impl Broker {
-    /// Gives a message to everyone who is entitled to it. Connections that have to be told are in
+    /// Gives a message to everyone who is entitled to it, and those that joined it; `done` gets the receipt
+    /// of each. Connections that have to be told are in
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
     #[inline]
-    pub fn apply(&self, worker: &mut Worker, committed: Committed) -> Receipt {
-        let plan = committed.plan;
+    pub fn apply(&self, worker: &mut Worker, committed: Committed, mut done: impl FnMut(Receipt)) {
+        let mut plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
         if !is_retained && plan.keeps_retained() {
             let sequence = plan.message.sequence();
@@ -54,29 +58,42 @@ impl Broker {
         }
         let late = self.late_route(worker, &plan);
         let is_for_nobody = late.as_ref().unwrap_or(&plan.route).is_empty();
-        let is_refused = match &late {
+        let are_refused = match &late {
             Some(route) => self.give_late(worker, &plan, route),
-            None => {
-                let keepers = Kept::keepers(&plan.kept);
-                self.give_as_planned(worker, plan.message, &plan.route, keepers)
-            }
+            None => self.give_as_planned(worker, &mut plan),
         };
         worker.take_back(plan.route);
-        let reason_code = if is_refused || !is_retained {
-            ReasonCode::QuotaExceeded
-        } else if is_for_nobody {
-            // Section 3.4.2.1.
-            ReasonCode::NoMatchingSubscribers
-        } else {
-            ReasonCode::Success
+        let reason_code = |is_refused: bool| {
+            if is_refused || !is_retained {
+                ReasonCode::QuotaExceeded
+            } else if is_for_nobody {
+                // Section 3.4.2.1.
+                ReasonCode::NoMatchingSubscribers
+            } else {
+                ReasonCode::Success
+            }
         };
+        let first = reason_code(are_refused & 1 != 0);
         let asker = plan
             .exchange
-            .and_then(|exchange| exchange.finish(self, reason_code));
+            .and_then(|exchange| exchange.finish(self, first));
         if let Some(connection) = asker {
             worker.notify(Notice::Output(connection));
         }
-        Receipt { reason_code }
+        done(Receipt {
+            acknowledgement: plan.acknowledgement,
+            reason_code: first,
+        });
+        for (place, &acknowledgement) in (1..).zip(&plan.joined.acknowledgements) {
+            done(Receipt {
+                acknowledgement,
+                reason_code: reason_code(are_refused >> place & 1 != 0),
+            });
+        }
+        if plan.joined.acknowledgements.capacity() > 0 {
+            plan.joined.clear();
+            worker.joined = plan.joined;
+        }
     }
 
     /// Who gets the message now that it is done, which can be long after it was planned, if that may be
@@ -98,61 +115,66 @@ impl Broker {
         (!Arc::ptr_eq(&route, &plan.route)).then_some(route)
     }
 
-    /// Gives a message to those for whom it was planned; true if one refused it.
+    /// Gives messages to those for whom they were planned, and takes them out of the plan as far as it
+    /// can; a bit for each, set if one refused it.
     #[inline]
-    fn give_as_planned(
-        &self,
-        worker: &mut Worker,
-        message: Message,
-        route: &Route<SessionRef>,
-        keepers: &Keepers,
-    ) -> bool {
-        let mut is_refused = false;
-        let is_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
-        // The last of all gets this reference to the message.
-        let (last, others) = match route.targets.split_last() {
-            Some((last, others)) if route.groups.is_empty() => (Some(last), others),
-            _ => (None, &*route.targets),
-        };
-        for (place, target) in others.iter().enumerate() {
+    fn give_as_planned(&self, worker: &mut Worker, plan: &mut PublishPlan) -> u64 {
+        let PublishPlan {
+            message,
+            joined,
+            route,
+            kept,
+            ..
+        } = plan;
+        let keepers = Kept::keepers(kept);
+        let are_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
+        let mut are_refused = 0;
+        for (place, target) in route.targets.iter().enumerate() {
+            let Some(grant) = target.delivered_from(message.publisher().0) else {
+                continue;
+            };
             let is_kept = keepers.has_target(place);
-            let how = (is_kept, is_urgent);
-            is_refused |= self.give(worker, message.clone(), target, how);
-        }
-        if let Some(target) = last {
-            let is_kept = keepers.has_target(others.len());
-            let how = (is_kept, is_urgent);
-            return self.give(worker, message, target, how) || is_refused;
+            let deliver = |message: &Message| delivery(message.clone(), grant).kept(is_kept);
+            let deliveries = std::iter::once(&*message)
+                .chain(&joined.messages)
+                .map(deliver);
+            are_refused |= self.offer_all(worker, &target.subscriber, deliveries, are_urgent);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
-            self.give_to_group(worker, &message, group, is_kept);
+            for message in std::iter::once(&*message).chain(&joined.messages) {
+                self.give_to_group(worker, message, group, is_kept);
+            }
         }
-        is_refused
+        are_refused
     }
 
-    /// Gives a message to those who have subscribed by now; true if one refused it.
-    fn give_late(
-        &self,
-        worker: &mut Worker,
-        plan: &PublishPlan,
-        route: &Route<SessionRef>,
-    ) -> bool {
-        let mut is_refused = false;
-        let late = Late {
-            plan,
-            is_written: Cell::new(false),
-        };
-        for target in &route.targets {
-            let is_kept = self.keeps_late(&late, target);
-            is_refused |= self.give(worker, plan.message.clone(), target, (is_kept, false));
-        }
-        for group in &route.groups {
-            let is_kept = self.keeps_group_late(&late, group);
-            self.give_to_group(worker, &plan.message, group, is_kept);
+    /// Gives messages to those who have subscribed by now; a bit for each, set if one refused it.
+    fn give_late(&self, worker: &mut Worker, plan: &PublishPlan, route: &Route<SessionRef>) -> u64 {
+        let mut are_refused = 0;
+        for (place, message) in plan.messages().enumerate() {
+            let late = Late {
+                plan,
+                message,
+                is_written: Cell::new(false),
+            };
+            for target in &route.targets {
+                let is_kept = self.keeps_late(&late, target);
+                let Some(grant) = target.delivered_from(message.publisher().0) else {
+                    continue;
+                };
+                let delivery = delivery(message.clone(), grant).kept(is_kept);
+                let deliveries = std::iter::once(delivery);
+                let is_refused = self.offer_all(worker, &target.subscriber, deliveries, false);
+                are_refused |= is_refused << place;
+            }
+            for group in &route.groups {
+                let is_kept = self.keeps_group_late(&late, group);
+                self.give_to_group(worker, message, group, is_kept);
+            }
         }
         self.forget_absent(plan, route);
-        is_refused
+        are_refused
     }
 
     /// Makes the message the retained one of its topic; an empty payload deletes that
@@ -169,28 +191,11 @@ impl Broker {
         retained.set(Message::clone(message), (sequence, applied))
     }
 
-    /// Gives a message to a target; true if it is refused.
-    #[inline]
-    fn give(
-        &self,
-        worker: &mut Worker,
-        message: Message,
-        target: &Target<SessionRef>,
-        (is_kept, is_urgent): (bool, bool),
-    ) -> bool {
-        let Some(grant) = target.delivered_from(message.publisher().0) else {
-            return false;
-        };
-        let delivery = delivery(message, grant).kept(is_kept);
-        self.offer(worker, &target.subscriber, delivery, is_urgent)
-            == Offered::Queued(Enqueued::Refused)
-    }
-
     /// Whether the store keeps the message for a target of a later route than the plan's: as it was
     /// planned, or, for one that subscribed meanwhile, from now on.
     fn keeps_late(&self, late: &Late<'_>, target: &Target<SessionRef>) -> bool {
         let session = &target.subscriber;
-        let message = &late.plan.message;
+        let message = late.message;
         let publisher = message.publisher().0;
         let planned = late.plan.kept_target(session);
         let Some(grant) = target.delivered_from(publisher) else {
@@ -225,8 +230,7 @@ impl Broker {
 
     /// The same for a shared subscription.
     fn keeps_group_late(&self, late: &Late<'_>, group: &Arc<Group<SessionRef>>) -> bool {
-        let is_kept =
-            late.plan.keeps_group(group) || self.keeps_for_group(&late.plan.message, group);
+        let is_kept = late.plan.keeps_group(group) || self.keeps_for_group(late.message, group);
         if is_kept {
             self.note_late(late);
         }
@@ -236,7 +240,7 @@ impl Broker {
     /// Notes the message, once.
     fn note_late(&self, late: &Late<'_>) {
         if !late.is_written.replace(true) {
-            let record = message_record(&late.plan.message, false, &[]);
+            let record = message_record(late.message, false, &[]);
             self.note(&[Record::Publish(record)]);
         }
     }
@@ -276,30 +280,27 @@ impl Broker {
         self.note(&[Record::Given { sequence, receiver }]);
     }
 
-    /// Gives a message to a session, if it `is_urgent` written at once where that can be, and notes what
-    /// comes of it.
+    /// Gives messages to a session, if they `are_urgent` written at once where that can be; a bit for each,
+    /// set if it was refused.
     #[inline]
-    pub(crate) fn offer(
+    fn offer_all(
         &self,
         worker: &mut Worker,
         session: &SessionRef,
-        delivery: Delivery,
-        is_urgent: bool,
-    ) -> Offered {
-        let (offered, wakes) = session.offer(self, (delivery, is_urgent), worker);
+        deliveries: impl Iterator<Item = Delivery>,
+        are_urgent: bool,
+    ) -> u64 {
+        let (mut bit, mut are_refused) = (1, 0);
+        let wakes = session.offer(self, deliveries, are_urgent, worker, |offered| {
+            if offered == Offered::Queued(Enqueued::Refused) {
+                are_refused |= bit;
+            }
+            bit <<= 1;
+        });
         if let Some(connection) = wakes {
             worker.notify(Notice::Output(connection));
         }
-        match offered {
-            Offered::Queued(Enqueued::Dropped | Enqueued::Refused) => {
-                worker.stats.dropped_queue_full += 1;
-            }
-            Offered::Queued(Enqueued::KeptDropping(count)) => {
-                worker.stats.dropped_queue_full += u64::from(count);
-            }
-            Offered::Queued(Enqueued::Kept) | Offered::NotKept | Offered::Ended => {}
-        }
-        offered
+        are_refused
     }
 
     /// Gives a message to one member of a shared subscription (section 4.8.2).
@@ -334,10 +335,18 @@ impl Broker {
                 self.note(&[record, given(member.number(), &delivery)]);
                 is_kept = true;
             }
-            match self.offer(worker, &member, delivery.kept(is_kept), true) {
-                Offered::Ended => gone = Some(member.number().0),
-                Offered::NotKept | Offered::Queued(_) => return,
+            let mut has_ended = false;
+            let delivery = std::iter::once(delivery.kept(is_kept));
+            let wakes = member.offer(self, delivery, true, worker, |offered| {
+                has_ended = offered == Offered::Ended;
+            });
+            if let Some(connection) = wakes {
+                worker.notify(Notice::Output(connection));
             }
+            if !has_ended {
+                return;
+            }
+            gone = Some(member.number().0);
         }
         worker.stats.dropped_no_member += 1;
         if is_kept {

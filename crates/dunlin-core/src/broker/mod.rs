@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use apply::Receipt;
 pub(crate) use apply::may_move;
+pub(crate) use plan::Joined;
 pub use plan::{Committed, Forwarded, Origin, PublishPlan};
 pub use rewrite::{Progress, Rewrite};
 

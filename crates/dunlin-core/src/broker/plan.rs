@@ -9,7 +9,7 @@ use crate::broker::Broker;
 use crate::broker::Outstanding;
 use crate::error::Refusal;
 use crate::id::SessionNumber;
-use crate::input::PublishRequest;
+use crate::input::{Acknowledgement, PublishRequest};
 use crate::message::Message;
 use crate::router::{Group, Route, Target};
 use crate::session::SessionRef;
@@ -26,11 +26,14 @@ pub enum Origin<'a> {
     Broker,
 }
 
-/// A publish that is decided and not done.
+/// A publish that is decided and not done, or several that are alike.
 #[derive(Debug)]
 #[must_use]
 pub struct PublishPlan {
     pub(super) message: Message,
+    pub(super) acknowledgement: Acknowledgement,
+    /// What goes the same way behind it.
+    pub(super) joined: Joined,
     pub(super) route: Arc<Route<SessionRef>>,
     /// The generation that the route holds for.
     pub(super) generation: u64,
@@ -43,6 +46,25 @@ pub struct PublishPlan {
     /// What it has to know; most messages are for nobody whom a store keeps.
     pub(super) kept: Option<Box<Kept>>,
 }
+
+/// Messages that joined the plan of another, and what each is acknowledged by.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    pub(super) messages: Vec<Message>,
+    pub(super) acknowledgements: Vec<Acknowledgement>,
+}
+
+impl Joined {
+    /// Forgets what has joined, but not the memory for it.
+    pub(crate) fn clear(&mut self) {
+        self.messages.clear();
+        self.acknowledgements.clear();
+    }
+}
+
+/// Messages that one plan can be for: for each session, one bit for each of them says whether it was
+/// refused.
+const TOGETHER_MAX: usize = 64;
 
 /// What the store has to know of a message.
 #[derive(Debug)]
@@ -58,6 +80,7 @@ pub(super) struct Kept {
 /// Where a message came from, as far as the store is concerned.
 #[derive(Default)]
 struct Source {
+    acknowledgement: Acknowledgement,
     exchange: Option<Exchange>,
     will_of: Option<(SessionNumber, u64)>,
     outstanding: Option<Outstanding>,
@@ -125,7 +148,9 @@ impl Broker {
         origin: Origin<'_>,
     ) -> Result<PublishPlan, Refusal> {
         let PublishRequest {
-            message, exchange, ..
+            message,
+            acknowledgement,
+            exchange,
         } = request;
         if let Origin::Client(identity) = origin
             && (is_servers(message.topic_bytes()) || !self.may_publish(identity, &message))
@@ -140,10 +165,48 @@ impl Broker {
                 .inspect_err(|_| worker.stats.refused += 1)?;
         }
         let source = Source {
+            acknowledgement,
             exchange,
             ..Source::default()
         };
         Ok(self.plan(worker, message, source))
+    }
+
+    /// Adds a message of the same client to a plan that nothing was stored of, if it goes the same way
+    /// for the same reasons and no store has to know of either; else gives it back.
+    ///
+    /// # Errors
+    /// The request, which needs a plan of its own, to be done behind this one.
+    #[inline]
+    pub fn join(
+        &self,
+        worker: &mut Worker,
+        plan: &mut PublishPlan,
+        request: PublishRequest,
+    ) -> Result<(), PublishRequest> {
+        let (first, message) = (&plan.message, &request.message);
+        // A session that gets it twice gets it as it came: from both ways before the next message.
+        let is_one_way = plan.route.targets.is_empty() || plan.route.groups.is_empty();
+        let joins = request.exchange.is_none()
+            && plan.may_be_joined()
+            && is_one_way
+            && plan.joined.messages.len() + 1 < TOGETHER_MAX
+            && plan.generation == self.routes_generation()
+            && !message.retain()
+            && first.qos() == message.qos()
+            && first.publisher() == message.publisher()
+            && first.topic_bytes() == message.topic_bytes();
+        if !joins {
+            return Err(request);
+        }
+        let joined = &mut plan.joined;
+        if joined.messages.capacity() == 0 {
+            *joined = std::mem::take(&mut worker.joined);
+        }
+        let message = request.message.numbered(self.next_sequence());
+        joined.messages.push(message);
+        joined.acknowledgements.push(request.acknowledgement);
+        Ok(())
     }
 
     #[inline]
@@ -156,9 +219,9 @@ impl Broker {
     /// Decides who gets a message of the broker.
     pub fn plan_publication(&self, worker: &mut Worker, publication: Publication) -> PublishPlan {
         let source = Source {
-            exchange: None,
             will_of: publication.will_of,
             outstanding: publication.outstanding,
+            ..Source::default()
         };
         self.plan(worker, publication.message, source)
     }
@@ -204,6 +267,7 @@ impl Broker {
             false => Keepers::default(),
         };
         let Source {
+            acknowledgement,
             exchange,
             will_of,
             outstanding,
@@ -230,6 +294,8 @@ impl Broker {
         });
         PublishPlan {
             message: message.numbered(self.next_sequence()),
+            acknowledgement,
+            joined: Joined::default(),
             route,
             generation,
             retains,
@@ -279,6 +345,23 @@ pub(super) fn is_kept_retained(message: &Message) -> bool {
 }
 
 impl PublishPlan {
+    /// Whether others can join it: [`Broker::join`].
+    pub fn may_be_joined(&self) -> bool {
+        self.kept.is_none() && self.exchange.is_none() && !self.message.retain()
+    }
+
+    /// What its messages would have been acknowledged by, in the order in which they came, for whoever
+    /// refuses them: a message that is not published is not known any more.
+    pub fn given_up(self) -> impl Iterator<Item = Acknowledgement> {
+        let joined = self.joined.acknowledgements;
+        std::iter::once(self.acknowledgement).chain(joined)
+    }
+
+    /// Its messages, in the order in which they came.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        std::iter::once(&self.message).chain(&self.joined.messages)
+    }
+
     /// Whether something must be durable before the publish is acknowledged.
     pub const fn has_record(&self) -> bool {
         self.has_record
@@ -357,7 +440,7 @@ impl PublishPlan {
         targets.chain(groups).collect()
     }
 
-    /// The message.
+    /// The message, the first if there are several.
     pub fn message(&self) -> &Message {
         &self.message
     }

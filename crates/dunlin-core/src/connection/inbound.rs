@@ -241,14 +241,13 @@ impl Connection {
     /// Acknowledges a publish that is done. Publishes of one connection are acknowledged in the
     /// order in which they came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
     #[inline]
-    pub fn acknowledge(
-        &mut self,
-        acknowledgement: Acknowledgement,
-        receipt: Receipt,
-        out: &mut Output,
-    ) {
+    pub fn acknowledge(&mut self, receipt: Receipt, out: &mut Output) {
         if let State::Connected(connected) = &mut self.state {
-            connected.send_acknowledgement(self.id, acknowledgement, receipt.reason_code, out);
+            let Receipt {
+                acknowledgement,
+                reason_code,
+            } = receipt;
+            connected.send_acknowledgement(self.id, acknowledgement, reason_code, out);
         }
     }
 

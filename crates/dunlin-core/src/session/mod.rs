@@ -213,25 +213,48 @@ impl Session {
         }
     }
 
-    /// Writes a message for the connection, if it `is_urgent` and that can be, or puts it into the queue,
-    /// and says whether the connection has to be woken for it.
+    /// Writes messages for the connection, if they `are_urgent` and that can be, or puts them into the
+    /// queue; `tell` hears of each what became of it. Gives the connection that has to be woken.
     #[inline]
     pub(crate) fn offer(
         &self,
         broker: &Broker,
+        deliveries: impl Iterator<Item = Delivery>,
+        are_urgent: bool,
+        worker: &mut Worker,
+        mut tell: impl FnMut(Offered),
+    ) -> Option<ConnectionId> {
+        let mut state = self.state.lock();
+        let mut wakes = None;
+        for delivery in deliveries {
+            let offered = self.offer_one(broker, &mut state, (delivery, are_urgent), worker);
+            if matches!(offered, Offered::Queued(_)) && !state.is_woken {
+                wakes = state.connection;
+                state.is_woken = wakes.is_some();
+            }
+            tell(offered);
+        }
+        self.publish_load(&state);
+        wakes
+    }
+
+    #[inline]
+    fn offer_one(
+        &self,
+        broker: &Broker,
+        state: &mut SessionState,
         (delivery, is_urgent): (Delivery, bool),
         worker: &mut Worker,
-    ) -> (Offered, Option<ConnectionId>) {
+    ) -> Offered {
         let settings = &broker.settings().session.queue;
-        let mut state = self.state.lock();
         if state.is_ended {
-            return (Offered::Ended, None);
+            return Offered::Ended;
         }
         if state.connection.is_none() && delivery.qos < settings.offline_qos_min {
             if delivery.is_kept {
                 broker.note_done(self.number, delivery.message.sequence());
             }
-            return (Offered::NotKept, None);
+            return Offered::NotKept;
         }
         let written = match is_urgent {
             true => {
@@ -247,18 +270,16 @@ impl Session {
             }
             Err(delivery) => {
                 let enqueued = state.enqueue(broker, delivery, &mut worker.stored_form);
-                broker.note_discarded(self, &mut state);
+                broker.note_discarded(self, state);
                 enqueued
             }
         };
-        let wakes = if state.is_woken {
-            None
-        } else {
-            state.connection
-        };
-        state.is_woken |= wakes.is_some();
-        self.publish_load(&state);
-        (Offered::Queued(enqueued), wakes)
+        match enqueued {
+            Enqueued::Kept => {}
+            Enqueued::Dropped | Enqueued::Refused => worker.stats.dropped_queue_full += 1,
+            Enqueued::KeptDropping(count) => worker.stats.dropped_queue_full += u64::from(count),
+        }
+        Offered::Queued(enqueued)
     }
 }
 

@@ -15,7 +15,7 @@ use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
 
 use super::publish::Pending;
-use super::worker::Reading;
+use super::worker::{Half, Reading};
 use super::{CLOSE_MS, Node, PARTIAL_PACKET_MS};
 use crate::around::Around;
 use crate::trace::{Event, Link};
@@ -169,7 +169,10 @@ impl Node {
             if !bytes.is_empty() {
                 connection.input.extend_from_slice(&bytes);
                 let home = connection.home;
-                self.workers[home].reading = Some(Reading { link, begun: None });
+                self.workers[home].reading = Some(Reading {
+                    link,
+                    publish: Half::Done,
+                });
                 return;
             }
             connection.phase = Phase::Gone;

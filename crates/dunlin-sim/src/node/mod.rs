@@ -12,7 +12,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 
-use dunlin_core::broker::{Broker, Rewrite};
+use dunlin_core::broker::{Broker, PublishPlan, Rewrite};
 use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{Decision, Grant, Outcome};
 use dunlin_core::time::Time;
@@ -28,7 +28,8 @@ use crate::trace::{Event, Link};
 
 use connection::{Connection, Phase};
 use disk::Disk;
-use worker::{Reading, Worker};
+use publish::Refused;
+use worker::{Half, Reading, Worker};
 
 /// The time between two looks at the timers, in ms.
 pub(crate) const TICK_MS: u64 = 200;
@@ -358,24 +359,41 @@ impl Node {
 
     /// Handles one packet of what was read, or the second half of a publish.
     fn go_on_reading(&mut self, worker: usize, reading: Reading, around: &mut Around<'_>) {
-        let Reading { link, begun } = reading;
-        if let Some(begun) = begun {
-            self.finish_begun(link, begun, around);
-        } else if let Some(packet) = self.next_packet(link, around) {
-            self.handle(link, &packet, around);
-        } else {
-            self.pass_on(worker, around);
-            self.flush_later(link);
-            self.workers[worker].wake(link);
-            return;
-        }
-        if self.workers[worker].reading.is_none() {
-            self.workers[worker].reading = Some(Reading { link, begun: None });
-        }
+        let Reading { link, publish } = reading;
+        let planned = match publish {
+            Half::Begun(begun) => {
+                self.finish_begun(link, *begun, around);
+                return self.read_on(worker, link, Half::Done);
+            }
+            Half::Planned(plan) => Some(plan),
+            Half::Done => None,
+        };
+        let next = match (self.next_packet(link, around), planned) {
+            (Some(packet), planned) => self.handle(link, &packet, planned, around),
+            (None, Some(plan)) => self.begin(link, Ok(*plan), around),
+            (None, None) => {
+                self.pass_on(worker, around);
+                self.flush_later(link);
+                self.workers[worker].wake(link);
+                return;
+            }
+        };
+        self.read_on(worker, link, next);
+    }
+
+    /// Goes on with what was read when the worker has its next turn.
+    fn read_on(&mut self, worker: usize, link: Link, publish: Half) {
+        self.workers[worker].reading = Some(Reading { link, publish });
     }
 
     /// Gives a packet to the core, and does what the core asks for.
-    fn handle(&mut self, link: Link, bytes: &[u8], around: &mut Around<'_>) {
+    fn handle(
+        &mut self,
+        link: Link,
+        bytes: &[u8],
+        mut planned: Option<Box<PublishPlan>>,
+        around: &mut Around<'_>,
+    ) -> Half {
         if let Some(said) = around.network.taken(link) {
             around.see(link, Event::Taken(said));
         }
@@ -384,38 +402,66 @@ impl Node {
             .as_mut()
             .map(|saboteur| saboteur.inbound(link, bytes));
         let bytes = sabotaged.as_deref().unwrap_or(bytes);
+        let is_publish = bytes.first().is_some_and(|first| first >> 4 == 3);
+        if let Some(before) = planned.take_if(|_| !is_publish) {
+            let begun = publish::begin(&self.broker, Ok(*before));
+            self.finish_begun(link, begun, around);
+        }
         let outcome = self.with(link, around, |connection, occasion| {
             let outcome = connection.handle(occasion, bytes);
-            let outcome = match outcome {
+            let Connection { core, out, .. } = connection;
+            match outcome {
                 Outcome::Authenticate(_) => {
                     let decision = Decision::Allow(Grant::default());
-                    let Connection { core, out, .. } = connection;
                     core.handle_decision(occasion, &decision, out)
                 }
                 other => other,
-            };
-            match outcome {
-                Outcome::Publish(request) => {
-                    let Occasion { broker, worker, .. } = occasion;
-                    let begun = publish::begin(broker, worker, &connection.core, request);
-                    Err(Box::new(begun))
-                }
-                other => Ok(other),
             }
         });
-        match outcome {
-            Some(Ok(outcome)) => self.close_if(link, &outcome, around),
-            // Others have their turn between the two halves of a publish, now and then.
-            Some(Err(begun)) if self.random.percent(50) => {
-                let home = self.homes[&link];
-                self.workers[home].reading = Some(Reading {
-                    link,
-                    begun: Some(*begun),
-                });
+        let request = match outcome {
+            Some(Outcome::Publish(request)) => request,
+            Some(outcome) => {
+                self.close_if(link, &outcome, around);
+                return planned.map_or(Half::Done, Half::Planned);
             }
-            Some(Err(begun)) => self.finish_begun(link, *begun, around),
-            None => {}
+            None => return planned.map_or(Half::Done, Half::Planned),
+        };
+        let home = self.homes[&link];
+        let request = match planned {
+            None => request,
+            Some(mut plan) => {
+                let worker = &mut self.workers[home].core;
+                let Err(back) = self.broker.join(worker, &mut plan, request) else {
+                    return Half::Planned(plan);
+                };
+                let begun = publish::begin(&self.broker, Ok(*plan));
+                self.finish_begun(link, begun, around);
+                back
+            }
+        };
+        let Some(connection) = self.connections.get(&link) else {
+            return Half::Done;
+        };
+        let worker = &mut self.workers[home].core;
+        match publish::plan(&self.broker, worker, &connection.core, request) {
+            Ok(plan) if plan.may_be_joined() => Half::Planned(Box::new(plan)),
+            plan => self.begin(link, plan, around),
         }
+    }
+
+    /// Begins a publish, and ends it unless others have their turn before that, as they do now and then.
+    fn begin(
+        &mut self,
+        link: Link,
+        plan: Result<PublishPlan, Refused>,
+        around: &mut Around<'_>,
+    ) -> Half {
+        let begun = publish::begin(&self.broker, plan);
+        if self.random.percent(50) {
+            return Half::Begun(Box::new(begun));
+        }
+        self.finish_begun(link, begun, around);
+        Half::Done
     }
 
     fn finish_begun(&mut self, link: Link, begun: publish::Pending, around: &mut Around<'_>) {

@@ -10,11 +10,16 @@ use dunlin_core::output::Output;
 use dunlin_core::storage::{Position, StorageFault, Stored};
 use dunlin_core::worker::{Occasion, Publication, Worker};
 
+/// A publish that there is no plan for.
+pub(super) struct Refused {
+    refusal: Refusal,
+    acknowledgement: Acknowledgement,
+}
+
 /// A publish between [`begin`] and [`finish`].
 pub(super) struct Pending {
-    plan: Result<PublishPlan, Refusal>,
-    position: Option<Position>,
-    acknowledgement: Acknowledgement,
+    plan: Result<PublishPlan, Refused>,
+    position: Result<Option<Position>, StorageFault>,
 }
 
 /// A message of the broker, between planning and applying.
@@ -28,37 +33,37 @@ impl Pending {
     pub(super) fn orphaned(self) -> Option<PendingPublication> {
         Some(PendingPublication {
             plan: self.plan.ok()?,
-            position: self.position,
+            position: self.position.ok()?,
         })
     }
 }
 
-/// Plans the publish of a client, and appends what must be kept.
-pub(super) fn begin(
+/// Plans the publish of a client.
+pub(super) fn plan(
     broker: &Broker,
     worker: &mut Worker,
     connection: &Connection,
     request: PublishRequest,
-) -> Pending {
-    let Some(identity) = connection.identity() else {
-        return Pending {
-            plan: Err(Refusal::NotAuthorized),
-            position: None,
-            acknowledgement: Acknowledgement::None,
-        };
-    };
+) -> Result<PublishPlan, Refused> {
     let acknowledgement = request.acknowledgement;
-    let plan = broker.plan_publish(worker, request, Origin::Client(identity));
-    let (plan, position) = match plan.map(|plan| store(broker, plan)) {
-        Ok(Ok((plan, position))) => (Ok(plan), position),
-        Ok(Err(fault)) => (Err(fault.into()), None),
-        Err(refusal) => (Err(refusal), None),
-    };
-    Pending {
-        plan,
-        position,
+    let refused = |refusal| Refused {
+        refusal,
         acknowledgement,
-    }
+    };
+    let Some(identity) = connection.identity() else {
+        return Err(refused(Refusal::NotAuthorized));
+    };
+    let plan = broker.plan_publish(worker, request, Origin::Client(identity));
+    plan.map_err(refused)
+}
+
+/// Appends what must be kept of a plan.
+pub(super) fn begin(broker: &Broker, plan: Result<PublishPlan, Refused>) -> Pending {
+    let position = match &plan {
+        Ok(plan) => broker.store(plan),
+        Err(_) => Ok(None),
+    };
+    Pending { plan, position }
 }
 
 /// Applies and acknowledges what is safe of the publishes of a connection, in their order; false if
@@ -88,35 +93,53 @@ pub(super) fn finish_one(
     if connection.is_behind() {
         return Some(pending);
     }
-    let Pending {
-        plan,
-        position,
-        acknowledgement,
-    } = pending;
-    let refusal = match plan {
-        Err(refusal) => refusal,
-        Ok(plan) => {
-            let forwarded = Forwarded::nothing_to_do(&plan);
-            match (proof(occasion.broker, &plan, position), forwarded) {
-                (Ok(Some(stored)), Some(forwarded)) => {
-                    let committed = plan.committed(stored, forwarded);
-                    let receipt = occasion.broker.apply(occasion.worker, committed);
-                    connection.acknowledge(acknowledgement, receipt, out);
-                    return None;
-                }
-                (Err(fault), _) => fault.into(),
-                (Ok(None), _) | (_, None) => {
-                    return Some(Pending {
-                        plan: Ok(plan),
-                        position,
-                        acknowledgement,
-                    });
-                }
-            }
+    let Pending { plan, position } = pending;
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(refused) => {
+            refuse(occasion, connection, &refused, out);
+            return None;
         }
     };
+    let stored = position.and_then(|position| proof(occasion.broker, &plan, position));
+    match (stored, Forwarded::nothing_to_do(&plan)) {
+        (Ok(Some(stored)), Some(forwarded)) => {
+            let committed = plan.committed(stored, forwarded);
+            occasion
+                .broker
+                .apply(occasion.worker, committed, |receipt| {
+                    connection.acknowledge(receipt, out);
+                });
+            None
+        }
+        (Err(fault), _) => {
+            for acknowledgement in plan.given_up() {
+                let refused = Refused {
+                    refusal: fault.into(),
+                    acknowledgement,
+                };
+                refuse(occasion, connection, &refused, out);
+            }
+            None
+        }
+        (Ok(None), _) | (_, None) => Some(Pending {
+            plan: Ok(plan),
+            position,
+        }),
+    }
+}
+
+fn refuse(
+    occasion: &mut Occasion<'_>,
+    connection: &mut Connection,
+    refused: &Refused,
+    out: &mut Output,
+) {
+    let Refused {
+        refusal,
+        acknowledgement,
+    } = *refused;
     let _the_caller_looks = connection.refuse(occasion, acknowledgement, refusal, out);
-    None
 }
 
 /// Plans a message of the broker, and appends what must be kept; `None` if the disk takes nothing.
@@ -126,7 +149,7 @@ pub(super) fn begin_publication(
     publication: Publication,
 ) -> Option<PendingPublication> {
     let plan = broker.plan_publication(worker, publication);
-    let (plan, position) = store(broker, plan).ok()?;
+    let position = broker.store(&plan).ok()?;
     Some(PendingPublication { plan, position })
 }
 
@@ -141,20 +164,12 @@ pub(super) fn finish_publication(
     match (proof(broker, &plan, position), forwarded) {
         (Ok(Some(stored)), Some(forwarded)) => {
             let committed = plan.committed(stored, forwarded);
-            let _acknowledged_to_nobody = broker.apply(worker, committed);
+            broker.apply(worker, committed, |_nobody_waits| {});
             None
         }
         (Err(_), _) => None,
         (Ok(None), _) | (_, None) => Some(PendingPublication { plan, position }),
     }
-}
-
-fn store(
-    broker: &Broker,
-    plan: PublishPlan,
-) -> Result<(PublishPlan, Option<Position>), StorageFault> {
-    let position = broker.store(&plan)?;
-    Ok((plan, position))
 }
 
 fn proof(

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use dunlin_core::broker::PublishPlan;
 use dunlin_core::worker::{Notice, Worker as CoreWorker};
 
 use super::publish::{Pending, PendingPublication};
@@ -30,8 +31,17 @@ pub(super) struct Worker {
 /// The middle of handling what was read.
 pub(super) struct Reading {
     pub(super) link: Link,
-    /// A publish whose second half comes next.
-    pub(super) begun: Option<Pending>,
+    pub(super) publish: Half,
+}
+
+/// How far the last publish is.
+pub(super) enum Half {
+    /// It is done, or there was none.
+    Done,
+    /// The next one may join it.
+    Planned(Box<PublishPlan>),
+    /// Its second half comes next.
+    Begun(Box<Pending>),
 }
 
 /// Something that a worker can do.

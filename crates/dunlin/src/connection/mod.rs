@@ -1,6 +1,7 @@
 //! One Network Connection: read, drive the core, write.
 
 mod authenticating;
+mod handle;
 mod mount;
 mod pace;
 mod quic;

@@ -1,28 +1,17 @@
-//! From bytes that arrive to packets for the core.
+//! Reading from the socket.
 
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use dunlin_codec::{
-    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, TopicName, decode_ack, decode_body,
-    decode_publish, fixed_header,
-};
-use dunlin_core::connection::Connection as CoreConnection;
-use dunlin_core::input::Outcome;
-use dunlin_core::message::{Form, SHARED_PAYLOAD_BYTES_MIN};
-use dunlin_core::output::Output;
+use dunlin_codec::fixed_header;
+use dunlin_core::message::SHARED_PAYLOAD_BYTES_MIN;
 use dunlin_core::time::Time;
-use dunlin_core::worker::Occasion;
 use tokio::io::ReadBuf;
 
-use super::mount::mounted;
+use super::handle::Turn;
 use super::task::{Connection, Inner, Phase};
-use crate::publish;
 use crate::worker::Worker;
-
-/// Publishes that are handled before what they caused is sent: so that a burst fills no queue.
-const PUBLISHES_UNTIL_FLUSH: usize = 128;
 
 /// Memory that is taken for a packet before more of its bytes are there.
 const STEP_BYTES: usize = 64 * 1024;
@@ -40,14 +29,6 @@ impl Input {
     pub(super) const fn partial_since(&self) -> Option<Time> {
         self.since
     }
-}
-
-/// What handling a stretch of bytes came to.
-pub(super) struct Handled {
-    /// How many bytes were whole packets.
-    pub(super) consumed: usize,
-    /// Whether the connection goes on.
-    pub(super) goes_on: bool,
 }
 
 impl Inner {
@@ -78,7 +59,7 @@ impl Inner {
         let now = worker.now();
         let filled = read.filled();
         if self.input.rest.is_empty() {
-            let handled = self.handle_bytes(worker, connection, now, filled);
+            let handled = self.handle_bytes(Turn::new(worker, connection, now), filled);
             let rest = filled.get(handled.consumed..).unwrap_or_default();
             if handled.goes_on && !rest.is_empty() {
                 self.keep_rest(worker, connection, now, rest);
@@ -86,7 +67,7 @@ impl Inner {
         } else {
             let mut bytes = std::mem::take(&mut self.input.rest);
             bytes.extend_from_slice(filled);
-            let handled = self.handle_bytes(worker, connection, now, &bytes);
+            let handled = self.handle_bytes(Turn::new(worker, connection, now), &bytes);
             let rest = bytes.get(handled.consumed..).unwrap_or_default();
             if !handled.goes_on || rest.is_empty() {
                 self.input.since = None;
@@ -113,7 +94,7 @@ impl Inner {
         let bytes = std::mem::take(&mut self.input.rest);
         self.input.since = None;
         if self.phase == Phase::Open && !bytes.is_empty() {
-            let handled = self.handle_bytes(worker, connection, now, &bytes);
+            let handled = self.handle_bytes(Turn::new(worker, connection, now), &bytes);
             let rest = bytes.get(handled.consumed..).unwrap_or_default();
             if handled.goes_on && !rest.is_empty() {
                 self.keep_rest(worker, connection, now, rest);
@@ -172,7 +153,7 @@ impl Inner {
                 let now = worker.now();
                 let packet = Bytes::from(std::mem::take(&mut self.input.rest));
                 self.input.since = None;
-                self.handle_large(worker, connection, now, &packet);
+                self.handle_large(Turn::new(worker, connection, now), &packet);
                 if worker.shared.limits.clients.is_limited() {
                     self.slow_down(worker, connection, now, packet.len());
                 }
@@ -184,238 +165,4 @@ impl Inner {
         }
         Poll::Ready(true)
     }
-
-    fn handle_large(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        bytes: &Bytes,
-    ) {
-        let limits = self.core.limits(&worker.shared.broker);
-        let version = self.core.version();
-        match fixed_header(bytes, &limits) {
-            Ok(Some(header)) if header.packet_type == PacketType::Publish => {
-                let body = bytes.get(header.header_len..).unwrap_or_default();
-                let known = TopicName::EMPTY;
-                let publish = decode_publish(&header, body, version, &limits, known);
-                let form = |publish: &Publish<'_>| Form::Payload(bytes.slice_ref(publish.payload));
-                self.handle_publish(worker, connection, now, publish, form);
-            }
-            Ok(Some(header)) => {
-                let body = bytes.get(header.header_len..).unwrap_or_default();
-                let packet = decode_body(&header, body, version, &limits);
-                self.handle_packet(worker, connection, now, packet);
-            }
-            Ok(None) => {}
-            Err(error) => self.handle_packet(worker, connection, now, Err(error)),
-        }
-    }
-
-    /// Handles the whole packets at the beginning of `bytes`.
-    pub(super) fn handle_bytes(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        bytes: &[u8],
-    ) -> Handled {
-        let (mut consumed, mut publishes) = (0, 0);
-        let mut known = TopicName::EMPTY;
-        let mut limits = self.core.limits(&worker.shared.broker);
-        let is_limited = worker.shared.limits.clients.is_limited();
-        while self.phase == Phase::Open && !self.waits() {
-            let rest = bytes.get(consumed..).unwrap_or_default();
-            let before = consumed;
-            let was_new = self.core.is_new();
-            let version = self.core.version();
-            match fixed_header(rest, &limits) {
-                Ok(None) => break,
-                Ok(Some(header)) => {
-                    let Some(body) = body(rest, &header) else {
-                        break;
-                    };
-                    consumed += header.packet_len();
-                    match header.packet_type {
-                        PacketType::Publish => {
-                            publishes += 1;
-                            let publish = decode_publish(&header, body, version, &limits, known);
-                            if let Ok(publish) = &publish {
-                                known = publish.topic;
-                            }
-                            let form = |_: &Publish<'_>| Form::Whole(body);
-                            self.handle_publish(worker, connection, now, publish, form);
-                        }
-                        PacketType::Puback
-                        | PacketType::Pubrec
-                        | PacketType::Pubrel
-                        | PacketType::Pubcomp => {
-                            let ack = decode_ack(&header, body, version, &limits);
-                            self.handle_ack(worker, connection, now, (header.packet_type, ack));
-                        }
-                        _ => {
-                            let packet = decode_body(&header, body, version, &limits);
-                            self.handle_packet(worker, connection, now, packet);
-                        }
-                    }
-                }
-                Err(error) => self.handle_packet(worker, connection, now, Err(error)),
-            }
-            if is_limited {
-                let packet_bytes = consumed - before;
-                self.slow_down(worker, connection, now, packet_bytes);
-            }
-            if was_new {
-                limits = self.core.limits(&worker.shared.broker);
-            }
-            if publishes >= PUBLISHES_UNTIL_FLUSH {
-                publishes = 0;
-                worker.pass_on();
-                let _listed_again_after_this_read = self.flush(worker, now);
-                self.lend_buffer(worker);
-                worker.flush();
-            }
-        }
-        Handled {
-            consumed,
-            goes_on: self.phase == Phase::Open,
-        }
-    }
-
-    /// Gives one packet, or what was wrong with it, to the core.
-    fn handle_packet(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        packet: Result<Packet<'_>, DecodeError>,
-    ) {
-        let mount_point = connection.mount_point();
-        match packet {
-            Ok(packet) if !mount_point.is_empty() => mounted(packet, mount_point, |packet| {
-                self.handle_mounted(worker, connection, now, packet, Form::Fields);
-            }),
-            packet => self.handle_mounted(worker, connection, now, packet, Form::Fields),
-        }
-    }
-
-    /// Gives a packet to the core, with topics as the rest of the broker knows them.
-    fn handle_mounted(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        packet: Result<Packet<'_>, DecodeError>,
-        form: Form<'_>,
-    ) {
-        self.handle(worker, connection, now, |core, context, out| match packet {
-            Ok(packet) => core.handle_packet(context, packet, form, out),
-            Err(error) => core.handle_decode_error(context, error, out),
-        });
-    }
-
-    /// Gives a PUBLISH to the core; `form` says where its bytes are.
-    fn handle_publish<'a>(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        publish: Result<Publish<'_>, DecodeError>,
-        form: impl FnOnce(&Publish<'_>) -> Form<'a>,
-    ) {
-        let mount_point = connection.mount_point();
-        match publish {
-            Ok(publish) if !mount_point.is_empty() => {
-                // With another topic than in the packet.
-                let form = match form(&publish) {
-                    Form::Whole(_) => Form::Fields,
-                    form => form,
-                };
-                mounted(Packet::Publish(publish), mount_point, |packet| {
-                    self.handle_mounted(worker, connection, now, packet, form);
-                });
-            }
-            publish => self.handle(
-                worker,
-                connection,
-                now,
-                |core, context, out| match publish {
-                    Ok(publish) => core.handle_publish(context, &publish, form(&publish), out),
-                    Err(error) => core.handle_decode_error(context, error, out),
-                },
-            ),
-        }
-    }
-
-    /// Gives a PUBACK, PUBREC, PUBREL or PUBCOMP to the core.
-    fn handle_ack(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        (packet_type, ack): (PacketType, Result<Ack<'_>, DecodeError>),
-    ) {
-        self.handle(worker, connection, now, |core, context, out| match ack {
-            Ok(ack) => core.handle_ack(context, packet_type, &ack, out),
-            Err(error) => core.handle_decode_error(context, error, out),
-        });
-    }
-
-    /// Gives an input to the core, and does what the core asks for.
-    fn handle(
-        &mut self,
-        worker: &Rc<Worker>,
-        connection: &Rc<Connection>,
-        now: Time,
-        input: impl FnOnce(&mut CoreConnection, &mut Occasion<'_>, &mut Output) -> Outcome,
-    ) {
-        let shared = &worker.shared;
-        let outcome = worker.with_core(now, |context| {
-            let Self {
-                core,
-                out,
-                pending,
-                pace,
-                ..
-            } = self;
-            let outcome = input(core, context, out);
-            let Outcome::Publish(request) = outcome else {
-                return outcome;
-            };
-            pace.published += 1;
-            let begun = publish::begin(shared, context.worker, core, request);
-            let was_idle = pending.is_empty();
-            let left = if was_idle {
-                publish::finish_one(shared, context, core, begun, out)
-            } else {
-                Some(begun)
-            };
-            if let Some(left) = left {
-                pending.push_back(left);
-                connection.is_behind.set(core.is_behind());
-                if was_idle {
-                    worker.commit_later(connection);
-                }
-            }
-            match core.close_reason() {
-                Some(_) => Outcome::Close,
-                None => Outcome::Continue,
-            }
-        });
-        if self.core.has_unstored() {
-            worker.look_again_by(connection, self.deadline(worker, now));
-        }
-        match outcome {
-            Outcome::Authenticate(attempt) => self.authenticate(worker, connection, *attempt),
-            outcome => self.close_if(&outcome, worker, now),
-        }
-    }
 }
-
-/// The body of a packet, if all of it is there.
-fn body<'a>(bytes: &'a [u8], header: &FixedHeader) -> Option<&'a [u8]> {
-    bytes.get(header.header_len..header.packet_len())
-}
-
-#[cfg(test)]
-mod tests;

@@ -27,7 +27,7 @@ use crate::worker::{Notice, Occasion, Worker};
 /// A publish that is not durable yet.
 struct Pending {
     /// Whom to acknowledge it to.
-    origin: Option<(ConnectionId, Acknowledgement)>,
+    origin: Option<ConnectionId>,
     worker: usize,
     plan: PublishPlan,
     /// Where its record is; `None` if it has none.
@@ -127,6 +127,8 @@ pub(crate) struct World {
     workers: [Worker; 2],
     peers: BTreeMap<ConnectionId, Peer>,
     pending: VecDeque<Pending>,
+    /// The last publish of what is being received, which the next one may join.
+    planned: Option<PublishPlan>,
     /// News for connections that lag.
     late: Vec<Notice>,
     opened: u64,
@@ -158,6 +160,7 @@ impl World {
             workers: [Worker::new(seed), Worker::new(!seed)],
             peers: BTreeMap::new(),
             pending: VecDeque::new(),
+            planned: None,
             late: Vec::new(),
             opened: 0,
         }
@@ -210,6 +213,7 @@ impl World {
         while self.receive_one(id) {
             self.settle(id);
         }
+        self.finish_planned(id);
         self.settle(id);
     }
 
@@ -218,6 +222,12 @@ impl World {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| !peer.is_closed) else {
             return false;
         };
+        let is_publish = peer.input.first().is_some_and(|first| first >> 4 == 3);
+        if !is_publish && self.planned.is_some() {
+            self.finish_planned(id);
+            self.settle(id);
+        }
+        let peer = self.peers.get_mut(&id).expect("it was there before");
         let input = std::mem::take(&mut peer.input);
         let (version, limits) = (
             peer.connection.version(),
@@ -362,18 +372,34 @@ impl World {
         self.settle_news();
     }
 
-    fn publish(&mut self, id: ConnectionId, request: PublishRequest) {
+    fn publish(&mut self, id: ConnectionId, mut request: PublishRequest) {
+        if let Some(plan) = &mut self.planned {
+            let worker = &mut self.workers[self.peers[&id].worker];
+            match self.broker.join(worker, plan, request) {
+                Ok(()) => return,
+                Err(back) => request = back,
+            }
+        }
+        self.finish_planned(id);
         let peer = self.peers.get_mut(&id).expect("a connection that exists");
         let worker = &mut self.workers[peer.worker];
         let identity = peer.connection.identity().expect("it is accepted");
         let origin = Origin::Client(identity);
         let acknowledgement = request.acknowledgement;
         match self.broker.plan_publish(worker, request, origin) {
+            Ok(plan) if plan.may_be_joined() => self.planned = Some(plan),
             Ok(plan) => {
                 let worker = peer.worker;
-                self.commit(Some((id, acknowledgement)), worker, plan);
+                self.commit(Some(id), worker, plan);
             }
             Err(refusal) => self.refuse(id, acknowledgement, refusal),
+        }
+    }
+
+    fn finish_planned(&mut self, id: ConnectionId) {
+        if let Some(plan) = self.planned.take() {
+            let worker = self.peers[&id].worker;
+            self.commit(Some(id), worker, plan);
         }
     }
 
@@ -387,19 +413,14 @@ impl World {
         self.carry_out(id, outcome);
     }
 
-    fn commit(
-        &mut self,
-        origin: Option<(ConnectionId, Acknowledgement)>,
-        worker: usize,
-        plan: PublishPlan,
-    ) {
+    fn commit(&mut self, origin: Option<ConnectionId>, worker: usize, plan: PublishPlan) {
         let position = match self.broker.store(&plan) {
             Ok(position) => position,
             Err(fault) => {
-                // A message that is not published is not known either.
-                drop(plan);
-                if let Some((id, acknowledgement)) = origin {
-                    self.refuse(id, acknowledgement, fault.into());
+                for acknowledgement in plan.given_up() {
+                    if let Some(id) = origin {
+                        self.refuse(id, acknowledgement, fault.into());
+                    }
                 }
                 return;
             }
@@ -415,14 +436,13 @@ impl World {
     /// Applies a publish, or puts it behind those that wait.
     fn finish(&mut self, pending: Pending) {
         // A publish finishes behind those of its connection that were planned before it.
-        let by = |pending: &Pending| pending.origin.map(|(id, _)| id);
-        let waits =
-            pending.origin.is_some() && self.pending.iter().any(|other| by(other) == by(&pending));
+        let mut others = self.pending.iter();
+        let waits = pending.origin.is_some() && others.any(|other| other.origin == pending.origin);
         let stored = match pending.position {
             Some(position) => self.log.stored(position).expect("it is not broken"),
             None => Stored::nothing_to_do(&pending.plan),
         };
-        let mut origin = pending.origin.and_then(|(id, _)| self.peers.get_mut(&id));
+        let mut origin = pending.origin.and_then(|id| self.peers.get_mut(&id));
         let is_behind = origin
             .as_mut()
             .is_some_and(|peer| peer.connection.is_behind());
@@ -437,21 +457,15 @@ impl World {
         }
     }
 
-    fn apply(
-        &mut self,
-        origin: Option<(ConnectionId, Acknowledgement)>,
-        worker: usize,
-        committed: Committed,
-    ) {
+    fn apply(&mut self, origin: Option<ConnectionId>, worker: usize, committed: Committed) {
         let worker = &mut self.workers[worker];
-        let receipt = self.broker.apply(worker, committed);
-        if let Some((id, acknowledgement)) = origin
-            && let Some(peer) = self.peers.get_mut(&id)
-            && !peer.is_closed
-        {
-            peer.connection
-                .acknowledge(acknowledgement, receipt, &mut peer.out);
-        }
+        let peer = origin.and_then(|id| self.peers.get_mut(&id));
+        let mut peer = peer.filter(|peer| !peer.is_closed);
+        self.broker.apply(worker, committed, |receipt| {
+            if let Some(peer) = &mut peer {
+                peer.connection.acknowledge(receipt, &mut peer.out);
+            }
+        });
     }
 
     /// What was held becomes durable, and what comes is durable at once.
@@ -462,7 +476,7 @@ impl World {
     /// The same, and the publishes of later connections are looked at before those of earlier ones, as
     /// if others served them.
     pub(crate) fn release_commits_backwards(&mut self) {
-        self.finish_from(|pending| u64::MAX - pending.origin.map_or(0, |(id, _)| id.0));
+        self.finish_from(|pending| u64::MAX - pending.origin.map_or(0, |id| id.0));
     }
 
     fn finish_from(&mut self, order: impl Fn(&Pending) -> u64) {
@@ -499,6 +513,7 @@ impl World {
             peer.input.clear();
         }
         self.pending.clear();
+        self.planned = None;
         self.late.clear();
         self.workers = [Worker::new(self.seed), Worker::new(!self.seed)];
         self.broker = broker(&self.settings, self.seed, &self.access, &self.log);

@@ -101,7 +101,7 @@ scripts! {
         reason_codes response_topic text user_properties
     }
     publish {
-        acknowledged_by_qos acknowledged_in_order answers dup_is_not_passed_on exactly_once
+        acknowledged_by_qos alike_and_not_stored alike_and_refused alike_in_one_piece acknowledged_in_order answers dup_is_not_passed_on exactly_once
         exactly_once_over_reconnect exactly_once_while_not_durable expiry_after_sending
         expiry_is_capped forbidden identifier_is_new_after_puback large_payload malformed
         malformed_properties maximum_qos maximum_qos_0 message_expiry no_matching_subscribers
@@ -155,7 +155,7 @@ scripts! {
     }
     subscribe {
         again_replaces answered dollar_topics identifier_fields lower_qos many_filters_as_one_by_one
-        no_local no_local_of_the_next_connection not_available nothing_is_normalised overlapping
+        meanwhile_of_those_alike no_local no_local_of_the_next_connection not_available nothing_is_normalised overlapping
         overlapping_identifiers shared_and_plain too_many unsubscribe
         unsubscribe_completes_deliveries unsubscribed_meanwhile user_properties_are_taken
         wildcards_are_supported
