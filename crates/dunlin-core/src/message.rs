@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dunlin_codec::{EncodeError, PublishProperties, QoS, TopicName};
+use dunlin_codec::{EncodeError, PacketIdentifier, PublishProperties, QoS, TopicName};
 use triomphe::ThinArc;
 
 use crate::id::SessionNumber;
@@ -235,6 +235,45 @@ impl Message {
             sequence: 0,
         };
         Ok(Self(ThinArc::from_header_and_slice(head, scratch)))
+    }
+
+    /// The message of a PUBLISH that is this one's again but for packet identifier and payload, and that
+    /// packet identifier; `None` if it is another one, or this one has more than that. `body` is all behind
+    /// the Fixed Header, whose first byte is that of this one's without DUP and RETAIN.
+    #[inline]
+    pub(crate) fn again(
+        &self,
+        body: &[u8],
+        is_v5: bool,
+    ) -> Option<(Self, Option<PacketIdentifier>)> {
+        let head = self.head();
+        let topic_end = LENGTH_BYTES + usize::from(head.topic_len);
+        let gap = head.flags.gap();
+        let id_len = match head.qos {
+            QoS::AtMostOnce => 0,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => 2,
+        };
+        let is_whole = gap == id_len + usize::from(is_v5)
+            && head.properties_len == 0
+            && head.rare.is_none()
+            && !head.flags.retain();
+        let between = body.get(topic_end..topic_end + gap)?;
+        if !is_whole || body.get(..topic_end) != self.bytes().get(..topic_end) {
+            return None;
+        }
+        let packet_id = match between {
+            [high, low, ..] => Some(PacketIdentifier::new(u16::from_be_bytes([*high, *low]))?),
+            _ => None,
+        };
+        // The length of the properties.
+        if is_v5 && between.last() != Some(&0) {
+            return None;
+        }
+        let head = Head {
+            rare: None,
+            ..*head
+        };
+        Some((Self(ThinArc::from_header_and_slice(head, body)), packet_id))
     }
 
     /// A message that was written down before.
@@ -474,3 +513,6 @@ impl fmt::Debug for Message {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,8 @@ pub(crate) fn join(
     shared.broker.join(worker, plan, request)
 }
 
-fn is_full(shared: &Shared) -> bool {
+/// Whether there is no memory for messages.
+pub(crate) fn is_full(shared: &Shared) -> bool {
     shared.limits.memory.pressure() == Pressure::Full
 }
 

@@ -185,13 +185,8 @@ impl Broker {
         request: PublishRequest,
     ) -> Result<(), PublishRequest> {
         let (first, message) = (&plan.message, &request.message);
-        // A session that gets it twice gets it as it came: from both ways before the next message.
-        let is_one_way = plan.route.targets.is_empty() || plan.route.groups.is_empty();
         let joins = request.exchange.is_none()
-            && plan.may_be_joined()
-            && is_one_way
-            && plan.joined.messages.len() + 1 < TOGETHER_MAX
-            && plan.generation == self.routes_generation()
+            && self.has_room(plan)
             && !message.retain()
             && first.qos() == message.qos()
             && first.publisher() == message.publisher()
@@ -199,14 +194,36 @@ impl Broker {
         if !joins {
             return Err(request);
         }
+        self.add(worker, plan, request.message, request.acknowledgement);
+        Ok(())
+    }
+
+    /// Whether a message that is like that of a plan can be added to it.
+    #[inline]
+    pub(crate) fn has_room(&self, plan: &PublishPlan) -> bool {
+        // A session that gets it twice gets it as it came: from both ways before the next message.
+        let is_one_way = plan.route.targets.is_empty() || plan.route.groups.is_empty();
+        is_one_way
+            && plan.may_be_joined()
+            && plan.joined.messages.len() + 1 < TOGETHER_MAX
+            && plan.generation == self.routes_generation()
+    }
+
+    /// Adds a message that is like that of a plan to it, which has room.
+    #[inline]
+    pub(crate) fn add(
+        &self,
+        worker: &mut Worker,
+        plan: &mut PublishPlan,
+        message: Message,
+        acknowledgement: Acknowledgement,
+    ) {
         let joined = &mut plan.joined;
         if joined.messages.capacity() == 0 {
             *joined = std::mem::take(&mut worker.joined);
         }
-        let message = request.message.numbered(self.next_sequence());
-        joined.messages.push(message);
-        joined.acknowledgements.push(request.acknowledgement);
-        Ok(())
+        joined.messages.push(message.numbered(self.next_sequence()));
+        joined.acknowledgements.push(acknowledgement);
     }
 
     #[inline]

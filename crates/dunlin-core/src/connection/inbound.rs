@@ -1,9 +1,11 @@
 //! PUBLISH from the client, and the receiver's side of QoS 2 (sections 3.3 and 4.3).
 
-use dunlin_codec::{Ack, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName};
+use dunlin_codec::{
+    Ack, Limits, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName, fixed_header,
+};
 
 use super::{Connected, Connection, State, v3};
-use crate::broker::{Broker, Ending, Receipt};
+use crate::broker::{Broker, Ending, PublishPlan, Receipt};
 use crate::error::{Refusal, Violation};
 use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, CloseReason, Outcome, PublishRequest};
@@ -215,6 +217,59 @@ impl Connected {
 }
 
 impl Connection {
+    /// Takes the PUBLISH packets at the beginning of `bytes` that are that of `plan` again but for packet
+    /// identifier and payload, `count_max` at most, and adds them to the plan: what was found right of that
+    /// one is right of them. Gives how many bytes, and how many packets.
+    #[inline]
+    pub fn join(
+        &mut self,
+        context: &mut Occasion<'_>,
+        plan: &mut PublishPlan,
+        (bytes, limits): (&[u8], &Limits),
+        count_max: usize,
+    ) -> (usize, usize) {
+        let State::Connected(connected) = &mut self.state else {
+            return (0, 0);
+        };
+        let broker = context.broker;
+        let is_v5 = connected.version.is_v5();
+        let qos = plan.message().qos();
+        let first_byte = (PacketType::Publish as u8) << 4 | (qos as u8) << 1;
+        let (mut length, mut count) = (0, 0);
+        while count < count_max && connected.unstored_until.is_none() && broker.has_room(plan) {
+            let rest = bytes.get(length..).unwrap_or_default();
+            if rest.first() != Some(&first_byte) {
+                break;
+            }
+            let Ok(Some(header)) = fixed_header(rest, limits) else {
+                break;
+            };
+            let Some(body) = rest.get(header.header_len..header.packet_len()) else {
+                break;
+            };
+            if qos > QoS::AtMostOnce
+                && connected
+                    .check_quota(self.id, &broker.settings().mqtt)
+                    .is_err()
+            {
+                break;
+            }
+            let Some((message, packet_id)) = plan.message().again(body, is_v5) else {
+                break;
+            };
+            connected.pending += u16::from(qos > QoS::AtMostOnce);
+            let acknowledgement = Acknowledgement::of(qos, packet_id);
+            broker.add(context.worker, plan, message, acknowledgement);
+            length += header.packet_len();
+            count += 1;
+        }
+        if count > 0 {
+            self.last_received = context.now;
+            context.worker.stats.publish_received += count as u64;
+        }
+        (length, count)
+    }
+
     /// Whether the connection ends soon because the store had no room for what the client published,
     /// which cannot be said in 3.x: its deadline is nearer than it was.
     pub fn has_unstored(&self) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dunlin_codec::{decode_body, fixed_header};
 use dunlin_core::broker::Broker;
+use dunlin_core::broker::PublishPlan;
 use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{CloseReason, Outcome};
@@ -112,6 +113,18 @@ impl Connection {
                 .core
                 .handle_decode_error(occasion, error, &mut self.out),
         }
+    }
+
+    /// Adds a packet to a plan, if it is like that; says whether it is.
+    pub(super) fn join(
+        &mut self,
+        occasion: &mut Occasion<'_>,
+        plan: &mut PublishPlan,
+        bytes: &[u8],
+    ) -> bool {
+        let limits = self.core.limits(occasion.broker);
+        let (_, count) = self.core.join(occasion, plan, (bytes, &limits), 1);
+        count > 0
     }
 
     fn outbox_len(&self) -> usize {

@@ -408,6 +408,11 @@ impl Node {
             self.finish_begun(link, begun, around);
         }
         let outcome = self.with(link, around, |connection, occasion| {
+            if let Some(plan) = &mut planned
+                && connection.join(occasion, plan, bytes)
+            {
+                return Outcome::Continue;
+            }
             let outcome = connection.handle(occasion, bytes);
             let Connection { core, out, .. } = connection;
             match outcome {

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use dunlin_codec::{
-    Ack, DecodeError, FixedHeader, Packet, PacketType, Publish, TopicName, decode_ack, decode_body,
-    decode_publish, fixed_header,
+    Ack, DecodeError, FixedHeader, Limits, Packet, PacketType, Publish, TopicName, decode_ack,
+    decode_body, decode_publish, fixed_header,
 };
 use dunlin_core::broker::PublishPlan;
 use dunlin_core::connection::Connection as CoreConnection;
@@ -84,7 +84,14 @@ impl Inner {
         let mut limits = self.core.limits(&worker.shared.broker);
         let is_limited = worker.shared.limits.clients.is_limited();
         while self.phase == Phase::Open && !self.waits() {
-            let rest = bytes.get(consumed..).unwrap_or_default();
+            let mut rest = bytes.get(consumed..).unwrap_or_default();
+            if turn.planned.is_some() && !is_limited {
+                let room = PUBLISHES_UNTIL_FLUSH - publishes;
+                let (length, count) = self.join(turn, (rest, &limits), room);
+                consumed += length;
+                publishes += count;
+                rest = bytes.get(consumed..).unwrap_or_default();
+            }
             let before = consumed;
             let was_new = self.core.is_new();
             let version = self.core.version();
@@ -141,6 +148,28 @@ impl Inner {
             consumed,
             goes_on: self.phase == Phase::Open,
         }
+    }
+
+    /// Adds what is like the last publish to its plan, and gives how many bytes and packets.
+    fn join(
+        &mut self,
+        turn: &mut Turn<'_>,
+        unread: (&[u8], &Limits),
+        count_max: usize,
+    ) -> (usize, usize) {
+        let shared = &turn.worker.shared;
+        let Some(plan) = &mut turn.planned else {
+            return (0, 0);
+        };
+        // Below a mount point topics are others than in the packets.
+        if !turn.connection.mount_point().is_empty() || publish::is_full(shared) {
+            return (0, 0);
+        }
+        let joined = turn.worker.with_core(turn.now, |context| {
+            self.core.join(context, plan, unread, count_max)
+        });
+        self.pace.published += joined.1 as u64;
+        joined
     }
 
     /// Gives one packet, or what was wrong with it, to the core.

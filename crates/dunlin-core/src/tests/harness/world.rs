@@ -255,7 +255,14 @@ impl World {
                     _ => Form::Whole(&input[header.header_len..length]),
                 };
                 let connection = &mut peer.connection;
-                let outcome = connection.handle_packet(&mut context, packet, form, &mut peer.out);
+                let joined = self.planned.as_mut().map(|plan| {
+                    let unread = (&input[..length], &limits);
+                    connection.join(&mut context, plan, unread, usize::MAX)
+                });
+                let outcome = match joined {
+                    Some((_, 1)) => Outcome::Continue,
+                    _ => connection.handle_packet(&mut context, packet, form, &mut peer.out),
+                };
                 (outcome, length)
             }
             Err(error) => {
