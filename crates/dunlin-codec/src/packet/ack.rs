@@ -42,6 +42,27 @@ impl<'a> Ack<'a> {
         out.extend_from_slice(&[first, 2, high, low]);
     }
 
+    /// The bytes of what [`Ack::encode_success`] writes.
+    pub const SUCCESS_BYTES: usize = 4;
+
+    /// Type and packet identifier of the packet at the beginning of these bytes, if it is what
+    /// [`Ack::encode_success`] writes.
+    #[inline]
+    pub fn read_success(bytes: &[u8]) -> Option<(PacketType, PacketIdentifier)> {
+        let &[first, 2, high, low, ..] = bytes else {
+            return None;
+        };
+        let packet_type = match first {
+            0x40 => PacketType::Puback,
+            0x50 => PacketType::Pubrec,
+            0x62 => PacketType::Pubrel,
+            0x70 => PacketType::Pubcomp,
+            _ => return None,
+        };
+        let packet_id = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
+        Some((packet_type, packet_id))
+    }
+
     pub(crate) fn read(
         kind: PacketType,
         reader: &mut Reader<'a>,

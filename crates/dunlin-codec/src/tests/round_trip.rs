@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{VERSIONS, arbitrary, framed};
 use crate::{
-    DecodeError, Limits, Packet, ProtocolVersion, TopicFilter, TopicName, decode, decode_publish,
-    fixed_header,
+    Ack, DecodeError, Limits, Packet, PacketType, ProtocolVersion, TopicFilter, TopicName, decode,
+    decode_publish, fixed_header,
 };
 
 fn versioned_packet() -> impl Strategy<Value = (ProtocolVersion, Packet<'static>)> {
@@ -185,4 +185,37 @@ fn the_longest_topic_travels() {
     let bytes = encode(&packet, ProtocolVersion::V311);
     let decoded = decode(&bytes, ProtocolVersion::V311, &Limits::default());
     assert_eq!(decoded, Ok(Some((packet, bytes.len()))));
+}
+
+/// What is read as an acknowledgement without being decoded is what decoding says, in all versions, and
+/// what is written as one is read so.
+#[test]
+fn an_acknowledgement_of_success_is_what_decoding_says() {
+    let made = |kind, ack| match kind {
+        PacketType::Puback => Packet::Puback(ack),
+        PacketType::Pubrec => Packet::Pubrec(ack),
+        PacketType::Pubrel => Packet::Pubrel(ack),
+        _ => Packet::Pubcomp(ack),
+    };
+    let mut read = 0;
+    for first in 0..=u8::MAX {
+        for (length, id) in (0..6).flat_map(|length| [0, 1, 0x1234].map(|id| (length, id))) {
+            let [high, low] = u16::to_be_bytes(id);
+            let bytes = [first, length, high, low, 0, 0, 0];
+            let Some((kind, packet_id)) = Ack::read_success(&bytes) else {
+                continue;
+            };
+            read += 1;
+            for version in VERSIONS {
+                let ack = made(kind, Ack::success(packet_id));
+                let decoded = decode(&bytes, version, &Limits::default());
+                assert_eq!(decoded, Ok(Some((ack, Ack::SUCCESS_BYTES))));
+            }
+            let mut written = Vec::new();
+            Ack::encode_success(kind, packet_id, &mut written);
+            assert_eq!(written, bytes[..Ack::SUCCESS_BYTES]);
+            assert_eq!(Ack::read_success(&bytes[..Ack::SUCCESS_BYTES - 1]), None);
+        }
+    }
+    assert_eq!(read, 8);
 }

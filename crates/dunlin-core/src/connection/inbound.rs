@@ -1,11 +1,11 @@
 //! PUBLISH from the client, and the receiver's side of QoS 2 (sections 3.3 and 4.3).
 
 use dunlin_codec::{
-    Ack, Limits, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName, fixed_header,
+    Limits, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName, fixed_header,
 };
 
 use super::{Connected, Connection, State, v3};
-use crate::broker::{Broker, Ending, PublishPlan, Receipt};
+use crate::broker::{Ending, PublishPlan, Receipt};
 use crate::error::{Refusal, Violation};
 use crate::id::ConnectionId;
 use crate::input::{Acknowledgement, CloseReason, Outcome, PublishRequest};
@@ -156,32 +156,6 @@ impl Connected {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         Ok(())
-    }
-
-    /// PUBREL: the packet identifier is free again [MQTT-4.3.3-11].
-    pub(super) fn handle_pubrel(
-        &mut self,
-        broker: &Broker,
-        connection: ConnectionId,
-        ack: &Ack<'_>,
-        out: &mut Output,
-    ) -> Result<Outcome, Violation> {
-        let is_known = self.session.lock_for(connection).is_some_and(|mut state| {
-            let is_known = state.received.remove(ack.packet_id);
-            if is_known && self.session.is_kept() {
-                // PUBCOMP waits: with the identifier still taken after a stop, the next message that
-                // has it would be held for a repetition.
-                out.hold_for(broker.keep_freed(self.session.number(), ack.packet_id));
-            }
-            is_known
-        });
-        let reason_code = if is_known {
-            ReasonCode::Success
-        } else {
-            ReasonCode::PacketIdentifierNotFound
-        };
-        self.send_ack(PacketType::Pubcomp, ack.packet_id, reason_code, out);
-        Ok(Outcome::Continue)
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 //! any of the first, and when a [`Notice::Output`](crate::worker::Notice::Output) came, the shell
 //! calls [`Connection::poll_output`] until it says that nothing more waits for room.
 
+mod acknowledged;
 mod closing;
 mod connecting;
 pub mod explain;
@@ -224,7 +225,8 @@ impl Connection {
                 | Packet::Pubrec(ack)
                 | Packet::Pubrel(ack)
                 | Packet::Pubcomp(ack) => {
-                    connected.handle_ack(context.broker, self.id, (packet_type, &ack), out)
+                    connected.handle_ack(context.broker, self.id, (packet_type, &ack), out);
+                    Ok(Outcome::Continue)
                 }
                 Packet::Subscribe(subscribe) => {
                     connected.handle_subscribe(context, self.id, &subscribe, out)
@@ -245,26 +247,6 @@ impl Connection {
                     Err(Violation::ServerPacket)
                 }
             },
-            State::Closed(_) => return Outcome::Close,
-        };
-        result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
-    }
-
-    /// As [`Connection::handle_packet`], for a PUBACK, PUBREC, PUBREL or PUBCOMP.
-    #[inline]
-    pub fn handle_ack(
-        &mut self,
-        context: &mut Occasion<'_>,
-        packet_type: PacketType,
-        ack: &Ack<'_>,
-        out: &mut Output,
-    ) -> Outcome {
-        self.last_received = context.now;
-        let result = match &mut self.state {
-            State::Connected(connected) => {
-                connected.handle_ack(context.broker, self.id, (packet_type, ack), out)
-            }
-            State::New | State::Connecting(_) => Err(Violation::NotConnected),
             State::Closed(_) => return Outcome::Close,
         };
         result.unwrap_or_else(|violation| self.handle_violation(context, violation, out))
@@ -373,21 +355,6 @@ impl Connection {
 }
 
 impl Connected {
-    fn handle_ack(
-        &mut self,
-        broker: &Broker,
-        connection: ConnectionId,
-        (packet_type, ack): (PacketType, &Ack<'_>),
-        out: &mut Output,
-    ) -> Result<Outcome, Violation> {
-        match packet_type {
-            PacketType::Pubrec => self.handle_pubrec(broker, connection, ack, out),
-            PacketType::Pubrel => self.handle_pubrel(broker, connection, ack, out),
-            PacketType::Pubcomp => self.handle_pubcomp(broker, connection, ack),
-            _ => self.handle_puback(broker, connection, ack),
-        }
-    }
-
     /// Appends a packet that has no reason string; false if it exceeds the client's Maximum Packet
     /// Size and is not sent [MQTT-3.1.2-24].
     fn send(&self, packet: &Packet<'_>, out: &mut Output) -> bool {

@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 
-use dunlin_codec::{
-    Ack, ForwardedPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter,
-};
+use dunlin_codec::{ForwardedPublish, PacketIdentifier, PacketType, QoS, ReasonCode, TopicFilter};
 
 use super::Connected;
 use super::topic_alias::TopicOnWire;
 use crate::broker::{Broker, given};
-use crate::error::Violation;
 use crate::id::ConnectionId;
-use crate::input::Outcome;
 use crate::message::Message;
 use crate::output::Output;
 use crate::session::delivery::Delivery;
@@ -179,6 +175,7 @@ impl Connected {
             };
             if !is_sent {
                 self.complete(context.broker, state, packet_id);
+                self.session.publish_load(state);
             } else if let Some(sent) = state.in_flight.get_mut(packet_id) {
                 sent.is_unsent = false;
             }
@@ -283,30 +280,10 @@ impl Connected {
     }
 
     /// Notes that this session needs a message no more.
-    fn note_done(&self, broker: &Broker, delivery: &Delivery) {
+    pub(super) fn note_done(&self, broker: &Broker, delivery: &Delivery) {
         if delivery.is_kept {
             broker.note_done(self.session.number(), delivery.message.sequence());
         }
-    }
-
-    /// The delivery with this packet identifier is complete.
-    fn complete(&self, broker: &Broker, state: &mut SessionState, packet_id: PacketIdentifier) {
-        if let Some(sent) = state.in_flight.remove(packet_id) {
-            self.completed(broker, state, &sent);
-        }
-    }
-
-    /// As [`Connected::complete`], of one that is not among those in flight any more.
-    fn completed(&self, broker: &Broker, state: &SessionState, sent: &InFlight) {
-        match &sent.progress {
-            Progress::Published(delivery) => self.note_done(broker, delivery),
-            Progress::Released { is_kept: true } => broker.note(&[Record::Completed {
-                session: self.session.number(),
-                send: sent.sequence,
-            }]),
-            Progress::Released { is_kept: false } => {}
-        }
-        self.session.publish_load(state);
     }
 
     fn is_too_large(&self, delivery: &Delivery, now: Time) -> bool {
@@ -505,79 +482,6 @@ impl Connected {
         true
     }
 
-    /// PUBACK: the delivery of a QoS 1 message is complete [MQTT-4.3.2-3].
-    pub(super) fn handle_puback(
-        &mut self,
-        broker: &Broker,
-        connection: ConnectionId,
-        ack: &Ack<'_>,
-    ) -> Result<Outcome, Violation> {
-        if let Some(mut state) = self.session.lock_for(connection) {
-            let sent = state.in_flight.remove_if(ack.packet_id, |sent| {
-                matches!(&sent.progress, Progress::Published(delivery) if delivery.qos == QoS::AtLeastOnce)
-            });
-            if let Some(sent) = sent {
-                self.completed(broker, &state, &sent);
-            }
-        }
-        Ok(Outcome::Continue)
-    }
-
-    /// PUBREC: a QoS 2 message arrived; it is never sent again [MQTT-4.3.3-4].
-    pub(super) fn handle_pubrec(
-        &mut self,
-        broker: &Broker,
-        connection: ConnectionId,
-        ack: &Ack<'_>,
-        out: &mut Output,
-    ) -> Result<Outcome, Violation> {
-        let Some(mut state) = self.session.lock_for(connection) else {
-            return Ok(Outcome::Continue);
-        };
-        let mut reason_code = ReasonCode::Success;
-        match state.in_flight.get_mut(ack.packet_id) {
-            Some(sent) => match &sent.progress {
-                Progress::Published(delivery) if delivery.qos != QoS::ExactlyOnce => {
-                    return Ok(Outcome::Continue);
-                }
-                Progress::Published(_) if ack.reason_code.is_error() => {
-                    // The client does not want it: the identifier is free [MQTT-4.3.3-4].
-                    self.complete(broker, &mut state, ack.packet_id);
-                    return Ok(Outcome::Continue);
-                }
-                Progress::Published(delivery) => {
-                    let is_kept = delivery.is_kept && self.session.is_kept();
-                    sent.progress = Progress::Released { is_kept };
-                    keep_progress(&self.session, broker, sent, out);
-                }
-                Progress::Released { .. } => {}
-            },
-            None if ack.reason_code.is_error() => return Ok(Outcome::Continue),
-            None => reason_code = ReasonCode::PacketIdentifierNotFound,
-        }
-        drop(state);
-        self.send_ack(PacketType::Pubrel, ack.packet_id, reason_code, out);
-        Ok(Outcome::Continue)
-    }
-
-    /// PUBCOMP: the delivery of a QoS 2 message is complete.
-    pub(super) fn handle_pubcomp(
-        &mut self,
-        broker: &Broker,
-        connection: ConnectionId,
-        ack: &Ack<'_>,
-    ) -> Result<Outcome, Violation> {
-        if let Some(mut state) = self.session.lock_for(connection) {
-            let sent = state.in_flight.remove_if(ack.packet_id, |sent| {
-                matches!(sent.progress, Progress::Released { .. })
-            });
-            if let Some(sent) = sent {
-                self.completed(broker, &state, &sent);
-            }
-        }
-        Ok(Outcome::Continue)
-    }
-
     /// Sets when unacknowledged messages are sent again to a 3.x client that stays connected; 5.0
     /// forbids it [MQTT-4.4.0-1].
     fn schedule_resend(&mut self, broker: &Broker, now: Time, state: &SessionState) {
@@ -610,7 +514,12 @@ impl Connected {
 /// Writes how far the delivery of a QoS 2 message is, and what is sent next waits for that: with another
 /// identifier after a stop, or behind a PUBREL that nobody remembers, the client would take the message
 /// for another one.
-fn keep_progress(session: &Session, broker: &Broker, sent: &mut InFlight, out: &mut Output) {
+pub(super) fn keep_progress(
+    session: &Session,
+    broker: &Broker,
+    sent: &mut InFlight,
+    out: &mut Output,
+) {
     let (session, send) = (session.number(), sent.sequence);
     let record = match &sent.progress {
         Progress::Published(delivery) if delivery.is_kept && delivery.qos == QoS::ExactlyOnce => {

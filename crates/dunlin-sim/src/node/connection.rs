@@ -94,6 +94,9 @@ impl Connection {
 
     /// Gives bytes that are one packet, or none at all, to the core.
     pub(super) fn handle(&mut self, occasion: &mut Occasion<'_>, bytes: &[u8]) -> Outcome {
+        if self.core.handle_acks(occasion, bytes, &mut self.out) > 0 {
+            return Outcome::Continue;
+        }
         let limits = self.core.limits(occasion.broker);
         let packet = fixed_header(bytes, &limits).and_then(|header| match header {
             Some(header) => {

@@ -116,8 +116,14 @@ impl Inner {
                         | PacketType::Pubrec
                         | PacketType::Pubrel
                         | PacketType::Pubcomp => {
-                            let ack = decode_ack(&header, body, version, &limits);
-                            self.handle_ack(turn, header.packet_type, ack);
+                            self.finish_planned(turn);
+                            match self.handle_acks(turn, rest) {
+                                0 => {
+                                    let ack = decode_ack(&header, body, version, &limits);
+                                    self.handle_ack(turn, header.packet_type, ack);
+                                }
+                                length => consumed = before + length,
+                            }
                         }
                         _ => {
                             let packet = decode_body(&header, body, version, &limits);
@@ -225,6 +231,19 @@ impl Inner {
         }
     }
 
+    /// Gives all acknowledgements at the beginning of `bytes` that need no decoding to the core, and gives
+    /// how many bytes those are.
+    fn handle_acks(&mut self, turn: &Turn<'_>, bytes: &[u8]) -> usize {
+        let worker = turn.worker;
+        if worker.shared.limits.clients.is_limited() {
+            // Each of them counts.
+            return 0;
+        }
+        worker.with_core(turn.now, |context| {
+            self.core.handle_acks(context, bytes, &mut self.out)
+        })
+    }
+
     /// Gives a PUBACK, PUBREC, PUBREL or PUBCOMP to the core.
     fn handle_ack(
         &mut self,
@@ -232,7 +251,6 @@ impl Inner {
         packet_type: PacketType,
         ack: Result<Ack<'_>, DecodeError>,
     ) {
-        self.finish_planned(turn);
         self.handle(turn, |core, context, out| match ack {
             Ok(ack) => core.handle_ack(context, packet_type, &ack, out),
             Err(error) => core.handle_decode_error(context, error, out),

@@ -259,9 +259,11 @@ impl World {
                     let unread = (&input[..length], &limits);
                     connection.join(&mut context, plan, unread, usize::MAX)
                 });
-                let outcome = match joined {
-                    Some((_, 1)) => Outcome::Continue,
-                    _ => connection.handle_packet(&mut context, packet, form, &mut peer.out),
+                let is_taken = joined.is_some_and(|(_, count)| count == 1)
+                    || connection.handle_acks(&mut context, &input[..length], &mut peer.out) > 0;
+                let outcome = match is_taken {
+                    true => Outcome::Continue,
+                    false => connection.handle_packet(&mut context, packet, form, &mut peer.out),
                 };
                 (outcome, length)
             }
