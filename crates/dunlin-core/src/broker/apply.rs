@@ -14,7 +14,7 @@ use crate::id::SessionNumber;
 use crate::input::Acknowledgement;
 use crate::message::Message;
 use crate::router::{Delivered, Group, Route, Target};
-use crate::session::delivery::Delivery;
+use crate::session::delivery::{Delivery, Offer};
 use crate::session::queue::Enqueued;
 use crate::session::{Offered, SessionRef};
 use crate::storage::{Receiver, Record};
@@ -127,18 +127,20 @@ impl Broker {
             ..
         } = plan;
         let keepers = Kept::keepers(kept);
-        let are_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
+        let is_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
         let mut are_refused = 0;
         for (place, target) in route.targets.iter().enumerate() {
             let Some(grant) = target.delivered_from(message.publisher().0) else {
                 continue;
             };
-            let is_kept = keepers.has_target(place);
-            let deliver = |message: &Message| delivery(message.clone(), grant).kept(is_kept);
-            let deliveries = std::iter::once(&*message)
-                .chain(&joined.messages)
-                .map(deliver);
-            are_refused |= self.offer_all(worker, &target.subscriber, deliveries, are_urgent);
+            let offer = Offer {
+                grant,
+                group: None,
+                is_kept: keepers.has_target(place),
+                is_urgent,
+            };
+            let messages = std::iter::once(&*message).chain(&joined.messages);
+            are_refused |= self.offer_all(worker, &target.subscriber, messages, &offer);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
@@ -163,9 +165,14 @@ impl Broker {
                 let Some(grant) = target.delivered_from(message.publisher().0) else {
                     continue;
                 };
-                let delivery = delivery(message.clone(), grant).kept(is_kept);
-                let deliveries = std::iter::once(delivery);
-                let is_refused = self.offer_all(worker, &target.subscriber, deliveries, false);
+                let offer = Offer {
+                    grant,
+                    group: None,
+                    is_kept,
+                    is_urgent: false,
+                };
+                let messages = std::iter::once(message);
+                let is_refused = self.offer_all(worker, &target.subscriber, messages, &offer);
                 are_refused |= is_refused << place;
             }
             for group in &route.groups {
@@ -207,7 +214,13 @@ impl Broker {
         if planned.is_some_and(|planned| planned.delivered_from(publisher) == Some(grant)) {
             return true;
         }
-        let delivery = delivery(Message::clone(message), grant);
+        let offer = Offer {
+            grant,
+            group: None,
+            is_kept: false,
+            is_urgent: false,
+        };
+        let delivery = offer.delivery(message);
         let settings = &self.settings().session.queue;
         let given = given(session.number(), &delivery);
         if planned.is_some() {
@@ -280,18 +293,17 @@ impl Broker {
         self.note(&[Record::Given { sequence, receiver }]);
     }
 
-    /// Gives messages to a session, if they `are_urgent` written at once where that can be; a bit for each,
-    /// set if it was refused.
+    /// Offers messages to a session; a bit for each, set if it was refused.
     #[inline]
-    fn offer_all(
+    fn offer_all<'m>(
         &self,
         worker: &mut Worker,
         session: &SessionRef,
-        deliveries: impl Iterator<Item = Delivery>,
-        are_urgent: bool,
+        messages: impl Iterator<Item = &'m Message>,
+        offer: &Offer<'_>,
     ) -> u64 {
         let (mut bit, mut are_refused) = (1, 0);
-        let wakes = session.offer(self, deliveries, are_urgent, worker, |offered| {
+        let wakes = session.offer(self, messages, offer, worker, |offered| {
             if offered == Offered::Queued(Enqueued::Refused) {
                 are_refused |= bit;
             }
@@ -323,21 +335,25 @@ impl Broker {
             let Some((member, grant)) = chosen else {
                 return self.keep_in_group(worker, message, group, is_kept);
             };
-            let retain = message.retain() && grant.retain_as_published;
-            let identifiers = grant.identifier.into();
-            let delivery = Delivery::new(Message::clone(message), grant.qos, retain, &identifiers)
-                .for_group(Arc::clone(group));
+            let mut offer = Offer {
+                grant: &Delivered::new(&grant),
+                group: Some(group),
+                is_kept,
+                is_urgent: true,
+            };
             if is_kept {
-                self.note_given(member.number(), &delivery);
-            } else if member.keeps(delivery.qos, &self.settings().session.queue) {
+                self.note_given(member.number(), &offer.delivery(message));
+            } else if member.keeps(offer.qos(message), &self.settings().session.queue) {
                 // It was meant for nobody whom the store keeps, and was not written.
                 let record = Record::Publish(message_record(message, false, &[]));
+                let delivery = offer.delivery(message);
                 self.note(&[record, given(member.number(), &delivery)]);
                 is_kept = true;
+                offer.is_kept = true;
             }
             let mut has_ended = false;
-            let delivery = std::iter::once(delivery.kept(is_kept));
-            let wakes = member.offer(self, delivery, true, worker, |offered| {
+            let messages = std::iter::once(message);
+            let wakes = member.offer(self, messages, &offer, worker, |offered| {
                 has_ended = offered == Offered::Ended;
             });
             if let Some(connection) = wakes {
@@ -403,11 +419,6 @@ impl Broker {
             self.give_to_group(worker, &delivery.message, group, delivery.is_kept);
         }
     }
-}
-
-fn delivery(message: Message, grant: &Delivered) -> Delivery {
-    let retain = message.retain() && grant.retain_as_published;
-    Delivery::new(message, grant.qos, retain, &grant.identifiers)
 }
 
 /// Whether a message can be given to another member of its shared subscription once its member is

@@ -8,7 +8,7 @@ use dunlin_codec::{
 };
 
 use crate::message::Message;
-use crate::router::{Group, Identifiers};
+use crate::router::{Delivered, Group, Identifiers};
 use crate::session::SessionRef;
 use crate::time::Time;
 
@@ -89,28 +89,19 @@ impl Delivery {
     ///
     /// # Errors
     /// If the packet is too long for the protocol.
-    #[inline]
     pub(crate) fn write(
         &self,
         version: ProtocolVersion,
         identified: Option<(PacketIdentifier, bool)>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let is_joined = identified.is_none() && !version.is_v5();
-        let plain = self.message.plain(is_joined);
-        let Some((topic, payload)) = plain.filter(|_| self.identifiers().is_empty()) else {
+        let is_plain = self.identifiers().is_empty();
+        let flags = (self.qos, self.retain);
+        match plain(&self.message, flags, identified, version).filter(|_| is_plain) {
+            Some(plain) => plain.encode(version, out),
             // It does not expire.
-            return self.publish(identified, Time::ZERO).encode(version, out);
-        };
-        let plain = PlainPublish {
-            dup: identified.is_some_and(|(_, dup)| dup),
-            qos: self.qos,
-            retain: self.retain,
-            packet_id: identified.map(|(packet_id, _)| packet_id),
-            topic,
-            payload,
-        };
-        plain.encode(version, out)
+            None => self.publish(identified, Time::ZERO).encode(version, out),
+        }
     }
 
     /// The identifiers as a slice.
@@ -120,4 +111,77 @@ impl Delivery {
             None => self.identifier.as_slice(),
         }
     }
+}
+
+/// How messages are offered to a session.
+pub(crate) struct Offer<'a> {
+    pub(crate) grant: &'a Delivered,
+    /// The shared subscription that chose the session.
+    pub(crate) group: Option<&'a Arc<Group<SessionRef>>>,
+    /// Whether the store knows that the session has to be given them.
+    pub(crate) is_kept: bool,
+    /// Whether they are written at once where that can be.
+    pub(crate) is_urgent: bool,
+}
+
+impl Offer<'_> {
+    /// The lower of the message's QoS and that of the subscription.
+    pub(crate) fn qos(&self, message: &Message) -> QoS {
+        message.qos().min(self.grant.qos)
+    }
+
+    /// A message as it is offered.
+    pub(crate) fn delivery(&self, message: &Message) -> Delivery {
+        let retain = message.retain() && self.grant.retain_as_published;
+        let message = Message::clone(message);
+        let delivery = Delivery::new(message, self.grant.qos, retain, &self.grant.identifiers);
+        Delivery {
+            group: self.group.cloned(),
+            ..delivery.kept(self.is_kept)
+        }
+    }
+
+    /// Appends a message as a PUBLISH; [`Message::is_rare`] is false.
+    ///
+    /// # Errors
+    /// If the packet is too long for the protocol.
+    #[inline]
+    pub(crate) fn write(
+        &self,
+        message: &Message,
+        version: ProtocolVersion,
+        packet_id: Option<PacketIdentifier>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let is_plain = self.grant.identifiers.as_slice().is_empty();
+        let flags = (
+            self.qos(message),
+            message.retain() && self.grant.retain_as_published,
+        );
+        let identified = packet_id.map(|packet_id| (packet_id, false));
+        match plain(message, flags, identified, version).filter(|_| is_plain) {
+            Some(plain) => plain.encode(version, out),
+            None => self.delivery(message).write(version, identified, out),
+        }
+    }
+}
+
+/// A message as a PUBLISH without properties, if it can be one.
+#[inline]
+fn plain(
+    message: &Message,
+    (qos, retain): (QoS, bool),
+    identified: Option<(PacketIdentifier, bool)>,
+    version: ProtocolVersion,
+) -> Option<PlainPublish<'_>> {
+    let is_joined = identified.is_none() && !version.is_v5();
+    let (topic, payload) = message.plain(is_joined)?;
+    Some(PlainPublish {
+        dup: identified.is_some_and(|(_, dup)| dup),
+        qos,
+        retain,
+        packet_id: identified.map(|(packet_id, _)| packet_id),
+        topic,
+        payload,
+    })
 }

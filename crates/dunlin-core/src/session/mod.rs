@@ -23,7 +23,7 @@ use crate::broker::Broker;
 use crate::id::{ClientIdentifier, ConnectionId, SessionNumber};
 use crate::message::Message;
 use crate::router::{Member, Subscriber};
-use crate::session::delivery::Delivery;
+use crate::session::delivery::{Delivery, Offer};
 use crate::session::in_flight::InFlightList;
 use crate::session::queue::{Enqueued, Queue};
 use crate::session::ready::Ready;
@@ -213,67 +213,65 @@ impl Session {
         }
     }
 
-    /// Writes messages for the connection, if they `are_urgent` and that can be, or puts them into the
+    /// Writes messages for the connection, if they are urgent and that can be, or puts them into the
     /// queue; `tell` hears of each what became of it. Gives the connection that has to be woken.
     #[inline]
-    pub(crate) fn offer(
+    pub(crate) fn offer<'m>(
         &self,
         broker: &Broker,
-        deliveries: impl Iterator<Item = Delivery>,
-        are_urgent: bool,
+        messages: impl Iterator<Item = &'m Message>,
+        offer: &Offer<'_>,
         worker: &mut Worker,
         mut tell: impl FnMut(Offered),
     ) -> Option<ConnectionId> {
+        let window = self.window();
         let mut state = self.state.lock();
-        let mut wakes = None;
-        for delivery in deliveries {
-            let offered = self.offer_one(broker, &mut state, (delivery, are_urgent), worker);
-            if matches!(offered, Offered::Queued(_)) && !state.is_woken {
-                wakes = state.connection;
-                state.is_woken = wakes.is_some();
+        let mut version = match offer.is_urgent && !state.is_ended {
+            true => state.writes_at_once(broker),
+            false => None,
+        };
+        let mut is_given = false;
+        for message in messages {
+            if let Some(open) = version {
+                let terms = (open, window);
+                if state.write_at_once(message, offer, terms, &mut worker.buffers) {
+                    worker.stats.publish_sent += 1;
+                    is_given = true;
+                    tell(Offered::Queued(Enqueued::Kept));
+                    continue;
+                }
+                // Those behind it come after it.
+                version = None;
             }
+            let offered = self.offer_one(broker, &mut state, offer.delivery(message), worker);
+            is_given |= matches!(offered, Offered::Queued(_));
             tell(offered);
         }
+        let wakes = state.connection.filter(|_| is_given && !state.is_woken);
+        state.is_woken |= wakes.is_some();
         self.publish_load(&state);
         wakes
     }
 
-    #[inline]
     fn offer_one(
         &self,
         broker: &Broker,
         state: &mut SessionState,
-        (delivery, is_urgent): (Delivery, bool),
+        delivery: Delivery,
         worker: &mut Worker,
     ) -> Offered {
-        let settings = &broker.settings().session.queue;
         if state.is_ended {
             return Offered::Ended;
         }
+        let settings = &broker.settings().session.queue;
         if state.connection.is_none() && delivery.qos < settings.offline_qos_min {
             if delivery.is_kept {
                 broker.note_done(self.number, delivery.message.sequence());
             }
             return Offered::NotKept;
         }
-        let written = match is_urgent {
-            true => {
-                let buffers = &mut worker.buffers;
-                state.write_at_once(broker, delivery, self.window(), buffers)
-            }
-            false => Err(delivery),
-        };
-        let enqueued = match written {
-            Ok(()) => {
-                worker.stats.publish_sent += 1;
-                Enqueued::Kept
-            }
-            Err(delivery) => {
-                let enqueued = state.enqueue(broker, delivery, &mut worker.stored_form);
-                broker.note_discarded(self, state);
-                enqueued
-            }
-        };
+        let enqueued = state.enqueue(broker, delivery, &mut worker.stored_form);
+        broker.note_discarded(self, state);
         match enqueued {
             Enqueued::Kept => {}
             Enqueued::Dropped | Enqueued::Refused => worker.stats.dropped_queue_full += 1,

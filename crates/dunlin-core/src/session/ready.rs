@@ -1,12 +1,13 @@
 //! What is written for the connection of a session as soon as it comes, so that it need not wait as a
 //! message.
 
-use dunlin_codec::{PacketIdentifier, ProtocolVersion, QoS};
+use dunlin_codec::{ProtocolVersion, QoS};
 
 use crate::broker::Broker;
+use crate::message::Message;
 use crate::output::{Buffers, Output};
 use crate::session::SessionState;
-use crate::session::delivery::Delivery;
+use crate::session::delivery::Offer;
 
 /// Packets for the present connection, which takes them before anything of the queue. Nothing of it is
 /// left when that connection ends: what is in flight is sent to the next one.
@@ -62,32 +63,31 @@ impl Ready {
 }
 
 impl SessionState {
-    /// Writes a message for the present connection, if nothing is before it and it needs nothing but to
-    /// be written; else gives it back. `window` is how many the client takes unacknowledged.
+    /// In which version messages can be written for the present connection, if nothing is before them and
+    /// they need nothing but to be written.
+    #[inline]
+    pub(crate) fn writes_at_once(&self, broker: &Broker) -> Option<ProtocolVersion> {
+        let is_open =
+            self.queue.is_empty() && self.ready.access_generation == broker.access().generation();
+        self.ready.version.filter(|_| is_open)
+    }
+
+    /// Writes a message for the present connection in this version; false if it needs more than that, or
+    /// there is no room. `window` is how many the client takes unacknowledged.
     #[inline]
     pub(crate) fn write_at_once(
         &mut self,
-        broker: &Broker,
-        delivery: Delivery,
-        window: u16,
+        message: &Message,
+        offer: &Offer<'_>,
+        (version, window): (ProtocolVersion, u16),
         buffers: &mut Buffers,
-    ) -> Result<(), Delivery> {
-        let Some(version) = self.ready.version else {
-            return Err(delivery);
-        };
-        let waits_for_record = match delivery.qos {
-            QoS::AtLeastOnce => false,
-            QoS::AtMostOnce | QoS::ExactlyOnce => delivery.is_kept,
-        };
+    ) -> bool {
+        let qos = offer.qos(message);
+        let waits_for_record = offer.is_kept && qos != QoS::AtLeastOnce;
         let has_room = self.ready.bytes.len() < self.ready.room as usize
-            && (delivery.qos == QoS::AtMostOnce || self.in_flight.len() < usize::from(window));
-        if waits_for_record
-            || !has_room
-            || !self.queue.is_empty()
-            || delivery.message.is_rare()
-            || self.ready.access_generation != broker.access().generation()
-        {
-            return Err(delivery);
+            && (qos == QoS::AtMostOnce || self.in_flight.len() < usize::from(window));
+        if waits_for_record || !has_room || message.is_rare() {
+            return false;
         }
         if self.ready.bytes.is_empty() {
             self.ready.untaken_from = self.in_flight.next();
@@ -95,18 +95,17 @@ impl SessionState {
                 self.ready.bytes = buffers.take();
             }
         }
-        if delivery.qos == QoS::AtMostOnce {
-            // What cannot be written cannot be sent.
-            let _ = delivery.write(version, None, &mut self.ready.bytes);
-            return Ok(());
-        }
-        let Some(sent) = self.in_flight.push(delivery) else {
-            return Ok(());
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => {
+                let Some(sent) = self.in_flight.push(offer.delivery(message)) else {
+                    return true;
+                };
+                Some(sent.packet_id())
+            }
         };
-        let packet_id: PacketIdentifier = sent.packet_id();
-        if let Some(delivery) = sent.delivery() {
-            let _ = delivery.write(version, Some((packet_id, false)), &mut self.ready.bytes);
-        }
-        Ok(())
+        // What cannot be written cannot be sent.
+        let _ = offer.write(message, version, packet_id, &mut self.ready.bytes);
+        true
     }
 }
