@@ -23,10 +23,9 @@ use crate::worker::{Notice, Occasion, Worker};
 /// How often another member of a shared subscription is tried when the chosen one is gone.
 const MEMBERS_TRIED_MAX: usize = 8;
 
-/// How many get a message that is written for each of them as soon as it comes. For more, what is written
-/// would lie in more memory than a cache has before it is sent: they get it when their turn to be sent to
-/// comes.
-const WRITTEN_AT_ONCE_MAX: usize = 64;
+/// Bytes of what is written of one message as soon as it comes, for all who get it. Where it would be more
+/// it waits in their queues, where it is there once, until their turn to be sent to comes.
+const WRITTEN_AT_ONCE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The proof that a publish is done, which its acknowledgement needs.
 #[derive(Debug)]
@@ -127,7 +126,7 @@ impl Broker {
             ..
         } = plan;
         let keepers = Kept::keepers(kept);
-        let is_urgent = route.targets.len() <= WRITTEN_AT_ONCE_MAX;
+        let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
         let mut are_refused = 0;
         for (place, target) in route.targets.iter().enumerate() {
             let Some(grant) = target.delivered_from(message.publisher().0) else {
