@@ -62,8 +62,8 @@ impl Broker {
             None => self.give_as_planned(worker, &mut plan),
         };
         worker.take_back(plan.route);
-        let reason_code = |is_refused: bool| {
-            if is_refused || !is_retained {
+        let reason_code = |place: usize| {
+            if are_refused >> place & 1 != 0 || !is_retained {
                 ReasonCode::QuotaExceeded
             } else if is_for_nobody {
                 // Section 3.4.2.1.
@@ -72,21 +72,18 @@ impl Broker {
                 ReasonCode::Success
             }
         };
-        let first = reason_code(are_refused & 1 != 0);
         let asker = plan
             .exchange
-            .and_then(|exchange| exchange.finish(self, first));
+            .and_then(|exchange| exchange.finish(self, reason_code));
         if let Some(connection) = asker {
             worker.notify(Notice::Output(connection));
         }
-        done(Receipt {
-            acknowledgement: plan.acknowledgement,
-            reason_code: first,
-        });
-        for (place, &acknowledgement) in (1..).zip(&plan.joined.acknowledgements) {
+        let joined = plan.joined.acknowledgements.iter().copied();
+        let acknowledgements = std::iter::once(plan.acknowledgement).chain(joined);
+        for (place, acknowledgement) in acknowledgements.enumerate() {
             done(Receipt {
                 acknowledgement,
-                reason_code: reason_code(are_refused >> place & 1 != 0),
+                reason_code: reason_code(place),
             });
         }
         if plan.joined.acknowledgements.capacity() > 0 {

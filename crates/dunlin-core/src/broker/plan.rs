@@ -224,6 +224,11 @@ impl Broker {
         }
         joined.messages.push(message.numbered(self.next_sequence()));
         joined.acknowledgements.push(acknowledgement);
+        if let (Some(exchange), Acknowledgement::Pubrec(packet_id)) =
+            (&mut plan.exchange, acknowledgement)
+        {
+            exchange.join(packet_id);
+        }
     }
 
     #[inline]
@@ -364,7 +369,16 @@ pub(super) fn is_kept_retained(message: &Message) -> bool {
 impl PublishPlan {
     /// Whether others can join it: [`Broker::join`].
     pub fn may_be_joined(&self) -> bool {
-        self.kept.is_none() && self.exchange.is_none() && !self.message.retain()
+        let exchange = self.exchange.as_ref();
+        self.kept.is_none()
+            && exchange.and_then(Exchange::received).is_none()
+            && !self.message.retain()
+    }
+
+    /// Whether it has to be done before the next PUBLISH is looked at, unless that joins it: of QoS 2 that
+    /// may be one of its own again.
+    pub const fn comes_first(&self) -> bool {
+        self.exchange.is_some()
     }
 
     /// What its messages would have been acknowledged by, in the order in which they came, for whoever

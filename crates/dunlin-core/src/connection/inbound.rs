@@ -177,14 +177,9 @@ impl Connected {
                 }
             }
             Acknowledgement::Pubrec(packet_id) => {
-                let Some(mut state) = self.session.lock_for(connection) else {
-                    return;
-                };
-                if !reason_code.is_error() || !self.version.is_v5() {
-                    state.received.insert(packet_id);
+                if self.session.is_of(connection) {
+                    self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
                 }
-                drop(state);
-                self.send_ack(PacketType::Pubrec, packet_id, reason_code, out);
             }
         }
     }
@@ -205,12 +200,27 @@ impl Connection {
         let State::Connected(connected) = &mut self.state else {
             return (0, 0);
         };
-        let broker = context.broker;
+        if connected.unstored_until.is_some() {
+            return (0, 0);
+        }
         let is_v5 = connected.version.is_v5();
+        let Connected {
+            session,
+            may_have_received,
+            pending,
+            ..
+        } = &mut **connected;
+        let broker = context.broker;
+        let receive_maximum = usize::from(broker.settings().mqtt.receive_maximum);
         let qos = plan.message().qos();
         let first_byte = (PacketType::Publish as u8) << 4 | (qos as u8) << 1;
+        let knows_more = qos > QoS::AtMostOnce && *may_have_received;
+        let mut state = match knows_more {
+            true => session.lock_for(self.id),
+            false => None,
+        };
         let (mut length, mut count) = (0, 0);
-        while count < count_max && connected.unstored_until.is_none() && broker.has_room(plan) {
+        while count < count_max && broker.has_room(plan) {
             let rest = bytes.get(length..).unwrap_or_default();
             if rest.first() != Some(&first_byte) {
                 break;
@@ -221,22 +231,27 @@ impl Connection {
             let Some(body) = rest.get(header.header_len..header.packet_len()) else {
                 break;
             };
-            if qos > QoS::AtMostOnce
-                && connected
-                    .check_quota(self.id, &broker.settings().mqtt)
-                    .is_err()
-            {
-                break;
-            }
             let Some((message, packet_id)) = plan.message().again(body, is_v5) else {
                 break;
             };
-            connected.pending += u16::from(qos > QoS::AtMostOnce);
+            let unreleased = state.as_ref().map_or(0, |state| state.received.len());
             let acknowledgement = Acknowledgement::of(qos, packet_id);
+            match acknowledgement {
+                Acknowledgement::None => {}
+                _ if unreleased + usize::from(*pending) >= receive_maximum => break,
+                Acknowledgement::Puback(_) => *pending += 1,
+                Acknowledgement::Pubrec(packet_id) => {
+                    let Some(state) = &mut state else { break };
+                    if !state.received.begin(packet_id) {
+                        break;
+                    }
+                }
+            }
             broker.add(context.worker, plan, message, acknowledgement);
             length += header.packet_len();
             count += 1;
         }
+        drop(state);
         if count > 0 {
             self.last_received = context.now;
             context.worker.stats.publish_received += count as u64;
@@ -313,6 +328,13 @@ impl Connection {
             let reason = CloseReason::ByBroker(reason_code);
             self.end(context, Ending::default(), reason);
             return Outcome::Close;
+        }
+        if let Acknowledgement::Pubrec(packet_id) = acknowledgement
+            && !connected.version.is_v5()
+            && let Some(mut state) = connected.session.lock_for(self.id)
+        {
+            // The client cannot be told, and does not send it again.
+            state.received.insert(packet_id);
         }
         connected.send_acknowledgement(self.id, acknowledgement, reason_code, out);
         Outcome::Continue

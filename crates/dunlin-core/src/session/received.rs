@@ -4,7 +4,7 @@ use dunlin_codec::{PacketIdentifier, ReasonCode};
 
 use crate::broker::Broker;
 use crate::id::{ConnectionId, SessionNumber};
-use crate::session::SessionRef;
+use crate::session::{Session, SessionRef, SessionState};
 
 /// How far the broker is with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,16 @@ impl Received {
                 Arrival::UnderWay
             }
         }
+    }
+
+    /// Notes a message that is published now; false if there is something of its identifier.
+    pub(crate) fn begin(&mut self, packet_id: PacketIdentifier) -> bool {
+        let position = self.position(packet_id);
+        if let Err(position) = position {
+            let entry = (packet_id, Stage::Pending);
+            self.entries.insert(position, entry);
+        }
+        position.is_err()
     }
 
     fn set(&mut self, packet_id: PacketIdentifier, stage: Stage) {
@@ -169,8 +179,8 @@ impl Received {
     }
 }
 
-/// A QoS 2 message on its way from PUBLISH to its subscribers. The session knows it from the
-/// beginning, so that the message is published once even if its connection ends and the client sends
+/// QoS 2 messages on their way from PUBLISH to their subscribers. The session knows them from the
+/// beginning, so that each is published once even if its connection ends and the client sends
 /// it again before it is safe [MQTT-4.3.3-10].
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -178,6 +188,8 @@ pub(crate) struct Exchange {
     session: Option<SessionRef>,
     connection: ConnectionId,
     packet_id: PacketIdentifier,
+    /// Those of messages that joined the first.
+    joined: Vec<PacketIdentifier>,
     /// Whether PUBREC can say that it failed, which frees the identifier.
     may_fail: bool,
     /// Whether the store has to know it.
@@ -201,28 +213,55 @@ impl Exchange {
             session: Some(SessionRef::clone(session)),
             connection,
             packet_id,
+            joined: Vec::new(),
             may_fail,
             is_kept: session.is_kept(),
         })
     }
 
-    /// What the store has to know until PUBREL.
+    /// Adds a message that [`Received::begin`] noted.
+    pub(crate) fn join(&mut self, packet_id: PacketIdentifier) {
+        self.joined.push(packet_id);
+    }
+
+    /// What the store has to know until PUBREL; of the first message, which no other joins then.
     pub(crate) fn received(&self) -> Option<(SessionNumber, PacketIdentifier)> {
         let session = self.session.as_ref().filter(|_| self.is_kept)?;
         Some((session.number(), self.packet_id))
     }
 
-    /// Notes that the message was published. Gives the connection that has to be woken to
-    /// acknowledge it, if that is another one than began it.
+    /// Notes that the messages were published, and what is said to each, by its place. Gives the
+    /// connection that has to be woken to acknowledge them, if that is another one than began it.
     pub(crate) fn finish(
         mut self,
         broker: &Broker,
-        reason_code: ReasonCode,
+        reason_code: impl Fn(usize) -> ReasonCode,
     ) -> Option<ConnectionId> {
         let session = self.session.take()?;
         let mut state = session.lock();
+        let mut asker = None;
+        let packet_ids = std::iter::once(&self.packet_id).chain(&self.joined);
+        for (place, &packet_id) in packet_ids.enumerate() {
+            let asks = self.finish_one(
+                broker,
+                &session,
+                &mut state,
+                (packet_id, reason_code(place)),
+            );
+            asker = asker.or(asks);
+        }
+        asker
+    }
+
+    fn finish_one(
+        &self,
+        broker: &Broker,
+        session: &Session,
+        state: &mut SessionState,
+        (packet_id, reason_code): (PacketIdentifier, ReasonCode),
+    ) -> Option<ConnectionId> {
         let connection = state.connection;
-        let stage = *state.received.stage_mut(self.packet_id)?;
+        let stage = *state.received.stage_mut(packet_id)?;
         let is_owed = connection != Some(self.connection) && stage == Stage::AskedAgain;
         if is_owed {
             let reason_code = if self.may_fail || !reason_code.is_error() {
@@ -230,23 +269,21 @@ impl Exchange {
             } else {
                 ReasonCode::Success
             };
-            state.received.set(self.packet_id, Stage::Owed(reason_code));
+            state.received.set(packet_id, Stage::Owed(reason_code));
             state.received.owed = state.received.owed.saturating_add(1);
             return connection;
         }
         if self.may_fail && reason_code.is_error() && connection != Some(self.connection) {
             // The store knows it until the client does.
-            state
-                .received
-                .set(self.packet_id, Stage::Refused(reason_code));
+            state.received.set(packet_id, Stage::Refused(reason_code));
         } else if self.may_fail && reason_code.is_error() {
-            state.received.remove(self.packet_id);
+            state.received.remove(packet_id);
             if self.is_kept {
                 // On the way of the refusal nothing waits for it: the identifier is free for both.
-                let _ = broker.keep_freed(session.number(), self.packet_id);
+                let _ = broker.keep_freed(session.number(), packet_id);
             }
         } else {
-            state.received.insert(self.packet_id);
+            state.received.insert(packet_id);
         }
         None
     }
@@ -257,12 +294,14 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
             let mut state = session.lock();
-            let stage = state.received.stage_mut(self.packet_id);
-            if matches!(
-                stage,
-                Some(Stage::Pending | Stage::Left | Stage::AskedAgain)
-            ) {
-                state.received.remove(self.packet_id);
+            for &packet_id in std::iter::once(&self.packet_id).chain(&self.joined) {
+                let stage = state.received.stage_mut(packet_id);
+                if matches!(
+                    stage,
+                    Some(Stage::Pending | Stage::Left | Stage::AskedAgain)
+                ) {
+                    state.received.remove(packet_id);
+                }
             }
         }
     }

@@ -403,16 +403,19 @@ impl Node {
             .map(|saboteur| saboteur.inbound(link, bytes));
         let bytes = sabotaged.as_deref().unwrap_or(bytes);
         let is_publish = bytes.first().is_some_and(|first| first >> 4 == 3);
-        if let Some(before) = planned.take_if(|_| !is_publish) {
+        if is_publish && let Some(plan) = &mut planned {
+            let joins = |connection: &mut Connection, occasion: &mut Occasion<'_>| {
+                connection.join(occasion, plan, bytes)
+            };
+            if self.with(link, around, joins) == Some(true) {
+                return planned.map_or(Half::Done, Half::Planned);
+            }
+        }
+        if let Some(before) = planned.take_if(|plan| !is_publish || plan.comes_first()) {
             let begun = publish::begin(&self.broker, Ok(*before));
             self.finish_begun(link, begun, around);
         }
         let outcome = self.with(link, around, |connection, occasion| {
-            if let Some(plan) = &mut planned
-                && connection.join(occasion, plan, bytes)
-            {
-                return Outcome::Continue;
-            }
             let outcome = connection.handle(occasion, bytes);
             let Connection { core, out, .. } = connection;
             match outcome {

@@ -41,6 +41,11 @@ impl<'a> Turn<'a> {
             planned: None,
         }
     }
+
+    /// Whether what is planned has to be done before the next PUBLISH is looked at.
+    fn comes_first(&self) -> bool {
+        self.planned.as_ref().is_some_and(PublishPlan::comes_first)
+    }
 }
 
 /// What handling a stretch of bytes came to.
@@ -196,7 +201,8 @@ impl Inner {
         packet: Result<Packet<'_>, DecodeError>,
         form: Form<'_>,
     ) {
-        if !matches!(packet, Ok(Packet::Publish(_))) {
+        let is_publish = matches!(packet, Ok(Packet::Publish(_)));
+        if !is_publish || turn.comes_first() {
             self.finish_planned(turn);
         }
         self.handle(turn, |core, context, out| match packet {
@@ -224,9 +230,14 @@ impl Inner {
                     self.handle_mounted(turn, packet, form);
                 });
             }
-            Ok(publish) => self.handle(turn, |core, context, out| {
-                core.handle_publish(context, &publish, form(&publish), out)
-            }),
+            Ok(publish) => {
+                if turn.comes_first() {
+                    self.finish_planned(turn);
+                }
+                self.handle(turn, |core, context, out| {
+                    core.handle_publish(context, &publish, form(&publish), out)
+                });
+            }
             Err(error) => self.handle_mounted(turn, Err(error), Form::Fields),
         }
     }

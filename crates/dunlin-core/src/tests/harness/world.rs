@@ -223,9 +223,15 @@ impl World {
             return false;
         };
         let is_publish = peer.input.first().is_some_and(|first| first >> 4 == 3);
-        if !is_publish && self.planned.is_some() {
-            self.finish_planned(id);
-            self.settle(id);
+        if let Some(plan) = &self.planned {
+            let comes_first = plan.comes_first();
+            if is_publish && self.join(id) {
+                return true;
+            }
+            if !is_publish || comes_first {
+                self.finish_planned(id);
+                self.settle(id);
+            }
         }
         let peer = self.peers.get_mut(&id).expect("it was there before");
         let input = std::mem::take(&mut peer.input);
@@ -255,15 +261,10 @@ impl World {
                     _ => Form::Whole(&input[header.header_len..length]),
                 };
                 let connection = &mut peer.connection;
-                let joined = self.planned.as_mut().map(|plan| {
-                    let unread = (&input[..length], &limits);
-                    connection.join(&mut context, plan, unread, usize::MAX)
-                });
-                let is_taken = joined.is_some_and(|(_, count)| count == 1)
-                    || connection.handle_acks(&mut context, &input[..length], &mut peer.out) > 0;
-                let outcome = match is_taken {
-                    true => Outcome::Continue,
-                    false => connection.handle_packet(&mut context, packet, form, &mut peer.out),
+                let acks = connection.handle_acks(&mut context, &input[..length], &mut peer.out);
+                let outcome = match acks {
+                    0 => connection.handle_packet(&mut context, packet, form, &mut peer.out),
+                    _ => Outcome::Continue,
                 };
                 (outcome, length)
             }
@@ -287,6 +288,27 @@ impl World {
         peer.input.extend_from_slice(&input[length..]);
         self.carry_out(id, outcome);
         true
+    }
+
+    /// Adds the next packet to what is planned; false if it is not like that.
+    fn join(&mut self, id: ConnectionId) -> bool {
+        let peer = self.peers.get_mut(&id).expect("a connection that exists");
+        let plan = self.planned.as_mut().expect("a plan");
+        let limits = peer.connection.limits(&self.broker);
+        let mut context = Occasion {
+            broker: &self.broker,
+            worker: &mut self.workers[peer.worker],
+            now: self.now,
+        };
+        let unread = (peer.input.as_slice(), &limits);
+        let (length, count) = peer.connection.join(&mut context, plan, unread, 1);
+        if count > 0 {
+            let version = peer.connection.version();
+            let (packet, _) = decode(&peer.input, version, &limits).unwrap().unwrap();
+            peer.client.sends(&packet);
+            peer.input.drain(..length);
+        }
+        count > 0
     }
 
     fn carry_out(&mut self, id: ConnectionId, outcome: Outcome) {
