@@ -15,6 +15,9 @@ use crate::schedule::{
 /// When the first step is: the witness has subscribed by then.
 const FIRST_STEP_MS: u64 = 5_000;
 
+/// The sequences, from here on, of what is done again at once.
+const AGAIN: u64 = 10_000;
+
 const QOS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
 /// The schedule that a seed determines.
@@ -33,10 +36,19 @@ pub fn schedule(seed: u64) -> Schedule {
     }
     let mut at_ms = FIRST_STEP_MS;
     let count = random.between(10, 70);
+    let again_percent = Random::of(seed, AGAIN).one_of(&[0, 0, 50, 80]);
+    let mut last: Option<Step> = None;
     let steps = (0..usize::try_from(count).unwrap_or(10))
         .map(|number| {
             // Each draws from a sequence of its own: one more choice in one changes no other.
             let mut random = Random::of(seed, 1_000 + number as u64);
+            if let Some(last) = &last
+                && let Action::Publish(..) = last.action
+                && Random::of(seed, AGAIN + number as u64).percent(again_percent)
+            {
+                // A burst of messages that are alike.
+                return Step { number, ..last.clone() };
+            }
             at_ms += mix.gap_ms(&mut random);
             let action = match number {
                 _ if !is_about_members || number >= 2 * members => mix.action(&mut random, &setup),
@@ -46,11 +58,13 @@ pub fn schedule(seed: u64) -> Schedule {
                     Action::Subscribe(member, mix.join(&mut random, &setup.clients[member]))
                 }
             };
-            Step {
+            let step = Step {
                 number,
                 at_ms,
                 action,
-            }
+            };
+            last = Some(step.clone());
+            step
         })
         .collect();
     Schedule { seed, setup, steps }
