@@ -47,7 +47,10 @@ pub fn schedule(seed: u64) -> Schedule {
                 && Random::of(seed, AGAIN + number as u64).percent(again_percent)
             {
                 // A burst of messages that are alike.
-                return Step { number, ..last.clone() };
+                return Step {
+                    number,
+                    ..last.clone()
+                };
             }
             at_ms += mix.gap_ms(&mut random);
             let action = match number {
