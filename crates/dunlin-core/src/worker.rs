@@ -36,7 +36,7 @@ pub struct Worker {
     notices: Vec<Notice>,
     publications: Vec<Publication>,
     /// Memory for those that join a plan.
-    pub(crate) joined: Joined,
+    pub(crate) joined: Option<Box<Joined>>,
     pub(crate) stored_form: StoredForm,
     /// Where the bytes of a message are put together.
     pub(crate) scratch: Vec<u8>,
@@ -122,7 +122,7 @@ impl Worker {
             random: seed,
             notices: Vec::new(),
             publications: Vec::new(),
-            joined: Joined::default(),
+            joined: None,
             stored_form: None,
             scratch: Vec::new(),
             buffers: Buffers::default(),

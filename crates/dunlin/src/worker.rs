@@ -153,6 +153,12 @@ impl Worker {
 
     /// Sees to it that what a connection has to send is sent when the tasks that are ready have run.
     pub(crate) fn flush_later(&self, connection: &Rc<Connection>) {
+        connection.set_asks(true);
+        self.write_later(connection);
+    }
+
+    /// The same for what a connection has in its output already.
+    pub(crate) fn write_later(&self, connection: &Rc<Connection>) {
         if connection.list_for_flush() {
             let mut to_flush = self.to_flush.borrow_mut();
             to_flush.push(Rc::clone(connection));
@@ -264,6 +270,7 @@ impl Worker {
             match catch_unwind(AssertUnwindSafe(|| connection.flush(self, now))) {
                 Ok(Flushed::Done) => {}
                 Ok(Flushed::More) if connection.list_for_flush() => {
+                    connection.set_asks(true);
                     self.to_flush.borrow_mut().push(connection);
                 }
                 Ok(Flushed::More) => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
-use crate::broker::plan::Kept;
+use crate::broker::plan::{Joined, Kept};
 use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
@@ -78,17 +78,20 @@ impl Broker {
         if let Some(connection) = asker {
             worker.notify(Notice::Output(connection));
         }
-        let joined = plan.joined.acknowledgements.iter().copied();
-        let acknowledgements = std::iter::once(plan.acknowledgement).chain(joined);
-        for (place, acknowledgement) in acknowledgements.enumerate() {
+        done(Receipt {
+            acknowledgement: plan.acknowledgement,
+            reason_code: reason_code(0),
+        });
+        let joined = Joined::acknowledgements(&plan.joined);
+        for (place, &acknowledgement) in (1..).zip(joined) {
             done(Receipt {
                 acknowledgement,
                 reason_code: reason_code(place),
             });
         }
-        if plan.joined.acknowledgements.capacity() > 0 {
-            plan.joined.clear();
-            worker.joined = plan.joined;
+        if let Some(mut joined) = plan.joined {
+            joined.clear();
+            worker.joined = Some(joined);
         }
     }
 
@@ -122,6 +125,7 @@ impl Broker {
             kept,
             ..
         } = plan;
+        let joined = Joined::messages(joined);
         let keepers = Kept::keepers(kept);
         let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
         let mut are_refused = 0;
@@ -135,12 +139,12 @@ impl Broker {
                 is_kept: keepers.has_target(place),
                 is_urgent,
             };
-            let messages = std::iter::once(&*message).chain(&joined.messages);
+            let messages = std::iter::once(&*message).chain(joined);
             are_refused |= self.offer_all(worker, &target.subscriber, messages, &offer);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
-            for message in std::iter::once(&*message).chain(&joined.messages) {
+            for message in std::iter::once(&*message).chain(joined) {
                 self.give_to_group(worker, message, group, is_kept);
             }
         }

@@ -32,8 +32,8 @@ pub enum Origin<'a> {
 pub struct PublishPlan {
     pub(super) message: Message,
     pub(super) acknowledgement: Acknowledgement,
-    /// What goes the same way behind it.
-    pub(super) joined: Joined,
+    /// What goes the same way behind it, if anything does.
+    pub(super) joined: Option<Box<Joined>>,
     pub(super) route: Arc<Route<SessionRef>>,
     /// The generation that the route holds for.
     pub(super) generation: u64,
@@ -47,6 +47,9 @@ pub struct PublishPlan {
     pub(super) kept: Option<Box<Kept>>,
 }
 
+// It is moved a few times for each message.
+const _: () = assert!(size_of::<PublishPlan>() <= 96);
+
 /// Messages that joined the plan of another, and what each is acknowledged by.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
@@ -56,9 +59,19 @@ pub(crate) struct Joined {
 
 impl Joined {
     /// Forgets what has joined, but not the memory for it.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.messages.clear();
         self.acknowledgements.clear();
+    }
+
+    /// The messages that joined, if any did.
+    pub(super) fn messages(this: &Option<Box<Self>>) -> &[Message] {
+        this.as_ref().map_or(&[], |joined| &joined.messages)
+    }
+
+    /// What these are acknowledged by.
+    pub(super) fn acknowledgements(this: &Option<Box<Self>>) -> &[Acknowledgement] {
+        this.as_ref().map_or(&[], |joined| &joined.acknowledgements)
     }
 }
 
@@ -205,7 +218,7 @@ impl Broker {
         let is_one_way = plan.route.targets.is_empty() || plan.route.groups.is_empty();
         is_one_way
             && plan.may_be_joined()
-            && plan.joined.messages.len() + 1 < TOGETHER_MAX
+            && Joined::messages(&plan.joined).len() + 1 < TOGETHER_MAX
             && plan.generation == self.routes_generation()
     }
 
@@ -218,10 +231,8 @@ impl Broker {
         message: Message,
         acknowledgement: Acknowledgement,
     ) {
-        let joined = &mut plan.joined;
-        if joined.messages.capacity() == 0 {
-            *joined = std::mem::take(&mut worker.joined);
-        }
+        let spare = || worker.joined.take().unwrap_or_default();
+        let joined = plan.joined.get_or_insert_with(spare);
         joined.messages.push(message.numbered(self.next_sequence()));
         joined.acknowledgements.push(acknowledgement);
         if let (Some(exchange), Acknowledgement::Pubrec(packet_id)) =
@@ -317,7 +328,7 @@ impl Broker {
         PublishPlan {
             message: message.numbered(self.next_sequence()),
             acknowledgement,
-            joined: Joined::default(),
+            joined: None,
             route,
             generation,
             retains,
@@ -384,13 +395,13 @@ impl PublishPlan {
     /// What its messages would have been acknowledged by, in the order in which they came, for whoever
     /// refuses them: a message that is not published is not known any more.
     pub fn given_up(self) -> impl Iterator<Item = Acknowledgement> {
-        let joined = self.joined.acknowledgements;
-        std::iter::once(self.acknowledgement).chain(joined)
+        let joined = self.joined.map(|joined| joined.acknowledgements);
+        std::iter::once(self.acknowledgement).chain(joined.into_iter().flatten())
     }
 
     /// Its messages, in the order in which they came.
     pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
-        std::iter::once(&self.message).chain(&self.joined.messages)
+        std::iter::once(&self.message).chain(Joined::messages(&self.joined))
     }
 
     /// Whether something must be durable before the publish is acknowledged.

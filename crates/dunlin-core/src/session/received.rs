@@ -189,12 +189,16 @@ pub(crate) struct Exchange {
     connection: ConnectionId,
     packet_id: PacketIdentifier,
     /// Those of messages that joined the first.
-    joined: Vec<PacketIdentifier>,
+    joined: Option<Box<Joined>>,
     /// Whether PUBREC can say that it failed, which frees the identifier.
     may_fail: bool,
     /// Whether the store has to know it.
     is_kept: bool,
 }
+
+/// Packet identifiers of messages that joined another.
+#[derive(Debug, Default)]
+struct Joined(Vec<PacketIdentifier>);
 
 impl Exchange {
     /// Notes the message in the session; the caller saw that it is a new one. `None` if another
@@ -213,7 +217,7 @@ impl Exchange {
             session: Some(SessionRef::clone(session)),
             connection,
             packet_id,
-            joined: Vec::new(),
+            joined: None,
             may_fail,
             is_kept: session.is_kept(),
         })
@@ -221,7 +225,7 @@ impl Exchange {
 
     /// Adds a message that [`Received::begin`] noted.
     pub(crate) fn join(&mut self, packet_id: PacketIdentifier) {
-        self.joined.push(packet_id);
+        self.joined.get_or_insert_default().0.push(packet_id);
     }
 
     /// What the store has to know until PUBREL; of the first message, which no other joins then.
@@ -240,8 +244,7 @@ impl Exchange {
         let session = self.session.take()?;
         let mut state = session.lock();
         let mut asker = None;
-        let packet_ids = std::iter::once(&self.packet_id).chain(&self.joined);
-        for (place, &packet_id) in packet_ids.enumerate() {
+        for (place, packet_id) in self.packet_ids().enumerate() {
             let asks = self.finish_one(
                 broker,
                 &session,
@@ -251,6 +254,12 @@ impl Exchange {
             asker = asker.or(asks);
         }
         asker
+    }
+
+    /// Those of all messages, in their order.
+    fn packet_ids(&self) -> impl Iterator<Item = PacketIdentifier> {
+        let joined = self.joined.iter().flat_map(|joined| &joined.0);
+        std::iter::once(self.packet_id).chain(joined.copied())
     }
 
     fn finish_one(
@@ -294,7 +303,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
             let mut state = session.lock();
-            for &packet_id in std::iter::once(&self.packet_id).chain(&self.joined) {
+            for packet_id in self.packet_ids() {
                 let stage = state.received.stage_mut(packet_id);
                 if matches!(
                     stage,

@@ -30,6 +30,10 @@ pub(super) struct Turn<'a> {
     now: Time,
     /// The last publish, while it is nothing but planned: the next one may join it.
     planned: Option<PublishPlan>,
+    /// Whether the next one is likely to: the last one did.
+    is_alike: bool,
+    /// Whether nothing comes behind what is being handled.
+    is_last: bool,
 }
 
 impl<'a> Turn<'a> {
@@ -39,6 +43,8 @@ impl<'a> Turn<'a> {
             connection,
             now,
             planned: None,
+            is_alike: true,
+            is_last: true,
         }
     }
 
@@ -54,6 +60,8 @@ pub(super) struct Handled {
     pub(super) consumed: usize,
     /// Whether the connection goes on.
     pub(super) goes_on: bool,
+    /// Whether nothing came of it that the core has more to send after.
+    pub(super) is_quiet: bool,
 }
 
 impl Inner {
@@ -68,7 +76,6 @@ impl Inner {
                 let publish = decode_publish(&header, body, version, &limits, known);
                 let form = |publish: &Publish<'_>| Form::Payload(bytes.slice_ref(publish.payload));
                 self.handle_publish(&mut turn, publish, form);
-                self.finish_planned(&mut turn);
             }
             Ok(Some(header)) => {
                 let body = bytes.get(header.header_len..).unwrap_or_default();
@@ -85,12 +92,14 @@ impl Inner {
         let turn = &mut turn;
         let worker = turn.worker;
         let (mut consumed, mut publishes) = (0, 0);
+        // A PUBLISH is answered at once; whoever it goes to is told.
+        let mut is_quiet = true;
         let mut known = TopicName::EMPTY;
         let mut limits = self.core.limits(&worker.shared.broker);
         let is_limited = worker.shared.limits.clients.is_limited();
         while self.phase == Phase::Open && !self.waits() {
             let mut rest = bytes.get(consumed..).unwrap_or_default();
-            if turn.planned.is_some() && !is_limited {
+            if turn.is_alike && turn.planned.is_some() && !is_limited {
                 let room = PUBLISHES_UNTIL_FLUSH - publishes;
                 let (length, count) = self.join(turn, (rest, &limits), room);
                 consumed += length;
@@ -107,6 +116,8 @@ impl Inner {
                         break;
                     };
                     consumed += header.packet_len();
+                    turn.is_last = consumed == bytes.len();
+                    is_quiet &= header.packet_type == PacketType::Publish;
                     match header.packet_type {
                         PacketType::Publish => {
                             publishes += 1;
@@ -149,7 +160,7 @@ impl Inner {
                 publishes = 0;
                 self.finish_planned(turn);
                 worker.pass_on();
-                let _listed_again_after_this_read = self.flush(worker, turn.now);
+                let _listed_again_after_this_read = self.flush(worker, turn.now, true);
                 self.lend_buffer(worker);
                 worker.flush();
             }
@@ -158,6 +169,7 @@ impl Inner {
         Handled {
             consumed,
             goes_on: self.phase == Phase::Open,
+            is_quiet: is_quiet && self.phase == Phase::Open,
         }
     }
 
@@ -180,6 +192,7 @@ impl Inner {
             self.core.join(context, plan, unread, count_max)
         });
         self.pace.published += joined.1 as u64;
+        turn.is_alike = joined.1 > 0;
         joined
     }
 
@@ -296,7 +309,10 @@ impl Inner {
         self.pace.published += 1;
         if let Some(plan) = &mut turn.planned {
             match publish::join(shared, context.worker, plan, request) {
-                Ok(()) => return Outcome::Continue,
+                Ok(()) => {
+                    turn.is_alike = true;
+                    return Outcome::Continue;
+                }
                 Err(back) => request = back,
             }
         }
@@ -304,7 +320,7 @@ impl Inner {
             self.commit(turn, context, Ok(before));
         }
         match publish::plan(shared, context.worker, &self.core, request) {
-            Ok(plan) if plan.may_be_joined() => turn.planned = Some(plan),
+            Ok(plan) if !turn.is_last && plan.may_be_joined() => turn.planned = Some(plan),
             plan => self.commit(turn, context, plan),
         }
         self.outcome()

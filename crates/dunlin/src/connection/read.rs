@@ -58,12 +58,13 @@ impl Inner {
         let is_full = read.remaining() == 0;
         let now = worker.now();
         let filled = read.filled();
-        if self.input.rest.is_empty() {
+        let is_quiet = if self.input.rest.is_empty() {
             let handled = self.handle_bytes(Turn::new(worker, connection, now), filled);
             let rest = filled.get(handled.consumed..).unwrap_or_default();
             if handled.goes_on && !rest.is_empty() {
                 self.keep_rest(worker, connection, now, rest);
             }
+            handled.is_quiet
         } else {
             let mut bytes = std::mem::take(&mut self.input.rest);
             bytes.extend_from_slice(filled);
@@ -76,11 +77,18 @@ impl Inner {
             } else {
                 self.keep_rest(worker, connection, now, rest);
             }
-        }
+            handled.is_quiet
+        };
         drop(buffer);
         self.yield_to_memory(worker, connection, now);
         worker.pass_on();
-        worker.flush_later(connection);
+        if !is_quiet {
+            worker.flush_later(connection);
+        } else if self.out.is_empty() && !self.out.is_held() {
+            worker.give_buffer_back(self.out.take_buffer());
+        } else {
+            worker.write_later(connection);
+        }
         Poll::Ready(!is_full)
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     /// When the wheel brings it up.
     tick: Cell<Tick>,
     is_listed: Cell<bool>,
+    /// Whether the next flush asks the core what there is to send.
+    asks: Cell<bool>,
     /// Whether it is in the list of those that wait for the store.
     is_held: Cell<bool>,
     /// Whether publishes wait for those of an earlier connection of its session.
@@ -99,6 +101,7 @@ impl Connection {
             admission,
             tick: Cell::default(),
             is_listed: Cell::new(false),
+            asks: Cell::new(false),
             is_held: Cell::new(false),
             is_behind: Cell::new(false),
             inner: RefCell::new(Inner {
@@ -153,6 +156,11 @@ impl Connection {
     /// Notes that it is in the list of those to be flushed; false if it was already.
     pub(crate) fn list_for_flush(&self) -> bool {
         !self.is_listed.replace(true)
+    }
+
+    /// Notes whether the next flush asks the core what there is to send; gives whether it would have.
+    pub(crate) fn set_asks(&self, asks: bool) -> bool {
+        self.asks.replace(asks)
     }
 
     pub(crate) fn unlist(&self) {
@@ -277,7 +285,7 @@ impl Connection {
         let Ok(mut inner) = self.inner.try_borrow_mut() else {
             return Flushed::Done;
         };
-        let flushed = inner.flush(worker, now);
+        let flushed = inner.flush(worker, now, self.set_asks(false));
         if inner.phase != Phase::Open && !inner.out.is_held() {
             // The task goes on with closing. It is not woken by its own flushes, or it would never rest.
             inner.wake();
@@ -455,7 +463,7 @@ impl Inner {
         }
         worker.look_again_by(connection, self.deadline(worker, worker.now()));
         let now = worker.now();
-        let _nothing_more_of_the_core = self.flush(worker, now);
+        let _nothing_more_of_the_core = self.flush(worker, now, false);
         if self.phase == Phase::Gone {
             return Poll::Ready(());
         }

@@ -22,12 +22,13 @@ impl Inner {
         }
     }
 
-    /// Asks the core what waits to be sent, and writes as much as the socket takes.
-    pub(super) fn flush(&mut self, worker: &Worker, now: Time) -> Flushed {
+    /// If it `asks`, asks the core what waits to be sent; writes as much as the socket takes.
+    pub(super) fn flush(&mut self, worker: &Worker, now: Time, asks: bool) -> Flushed {
         if self.phase == Phase::Gone {
             return Flushed::Done;
         }
-        let has_more = self.phase == Phase::Open
+        let has_more = asks
+            && self.phase == Phase::Open
             && worker.with_core(now, |context| self.core.poll_output(context, &mut self.out));
         if self.out.release(worker.shared.broker.storage()).is_err() {
             // What it is owed cannot be kept, so it must not be told.
