@@ -192,9 +192,14 @@ impl Worker {
     }
 
     /// Gives back what is held for messages to come: what is remembered of routes, and with it the sessions
-    /// in them, and spare buffers.
+    /// in them, spare buffers, and room in lists.
     pub fn give_memory_back(&mut self) {
         self.buffers = Buffers::default();
+        self.notices.shrink_to_fit();
+        self.outgoing.shrink_to_fit();
+        self.scratch = Vec::new();
+        self.joined = None;
+        self.stored_form = None;
         self.routes = HashMap::with_hasher(self.routes.hasher().clone());
         self.last = LastRoute::default();
     }

@@ -485,6 +485,8 @@ impl Worker {
     /// Nothing happens: connections give back what they hold for what may.
     fn rest(self: &Rc<Self>) {
         self.core.borrow_mut().give_memory_back();
+        self.to_flush.borrow_mut().shrink_to_fit();
+        self.elsewhere.borrow_mut().shrink_to_fit();
         self.to_all(|_, connection| connection.rest());
     }
 
