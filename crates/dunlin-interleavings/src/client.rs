@@ -1,5 +1,6 @@
 //! A connection of the broker, on the thread of a test.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,6 @@ use dunlin_core::worker::{Notice, Occasion, Worker};
 use shuttle::future::block_on;
 
 use crate::mailbox::Mailbox;
-
-const VERSION: ProtocolVersion = ProtocolVersion::V311;
 
 const NOW: Time = Time::from_millis(1_000_000_000);
 
@@ -64,6 +63,7 @@ pub(crate) struct Came {
 pub(crate) struct Client {
     world: Arc<World>,
     number: usize,
+    version: ProtocolVersion,
     worker: Worker,
     connection: Connection,
     out: Output,
@@ -76,9 +76,37 @@ pub(crate) struct Client {
 impl Client {
     /// Connects.
     pub(crate) fn connect(world: &Arc<World>, number: usize, id: &str, clean_start: bool) -> Self {
+        let properties = ConnectProperties::default();
+        let version = ProtocolVersion::V311;
+        Self::connect_as(world, (number, version), (id, clean_start), properties)
+    }
+
+    /// Connects to a session that outlives the connection, and takes so many messages unacknowledged.
+    pub(crate) fn connect_with_window(
+        world: &Arc<World>,
+        number: usize,
+        id: &str,
+        receive_maximum: u16,
+    ) -> Self {
+        let properties = ConnectProperties {
+            session_expiry_interval: Some(60),
+            receive_maximum: NonZeroU16::new(receive_maximum),
+            ..ConnectProperties::default()
+        };
+        let version = ProtocolVersion::V5;
+        Self::connect_as(world, (number, version), (id, false), properties)
+    }
+
+    fn connect_as(
+        world: &Arc<World>,
+        (number, version): (usize, ProtocolVersion),
+        (id, clean_start): (&str, bool),
+        properties: ConnectProperties<'_>,
+    ) -> Self {
         let mut client = Self {
             world: Arc::clone(world),
             number,
+            version,
             worker: Worker::new(number as u64),
             connection: Connection::new(ConnectionId(number as u64), NOW),
             out: Output::default(),
@@ -86,10 +114,10 @@ impl Client {
             is_over: false,
         };
         client.send(&Packet::Connect(Box::new(Connect {
-            version: VERSION,
+            version,
             clean_start,
             keep_alive: 0,
-            properties: ConnectProperties::default(),
+            properties,
             client_id: id,
             will: None,
             user_name: None,
@@ -159,8 +187,8 @@ impl Client {
 
     fn send(&mut self, packet: &Packet<'_>) {
         let mut bytes = Vec::new();
-        packet.encode(VERSION, &mut bytes).unwrap();
-        let (packet, _) = decode(&bytes, VERSION, &Limits::default())
+        packet.encode(self.version, &mut bytes).unwrap();
+        let (packet, _) = decode(&bytes, self.version, &Limits::default())
             .unwrap()
             .unwrap();
         let mut occasion = Occasion {
@@ -233,7 +261,7 @@ impl Client {
         self.out.release(self.world.broker.storage()).unwrap();
         let bytes = self.out.take_writable();
         let mut rest = bytes.as_slice();
-        while let Some((packet, length)) = decode(rest, VERSION, &Limits::default()).unwrap() {
+        while let Some((packet, length)) = decode(rest, self.version, &Limits::default()).unwrap() {
             if let Packet::Publish(publish) = packet {
                 self.came.push(Came {
                     payload: String::from_utf8(publish.payload.to_vec()).unwrap(),

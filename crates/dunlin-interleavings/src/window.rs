@@ -1,4 +1,4 @@
-//! Messages come for a client while it reads retained ones.
+//! Messages come for a client while it reads retained ones, or its session changes hands.
 
 use dunlin_codec::QoS;
 use shuttle::thread;
@@ -23,5 +23,27 @@ fn what_is_retained_and_what_comes_share_the_window_of_a_client() {
         // It acknowledges nothing.
         reader.read();
         assert_eq!(reader.came.len(), 1, "{:?}", reader.came);
+    });
+}
+
+#[test]
+fn a_connection_that_takes_over_gets_no_more_than_its_own_window() {
+    in_many_orders(|| {
+        let world = World::new(4);
+        let mut first = Client::connect_with_window(&world, 0, "a", 10);
+        first.subscribe("t");
+        let publishing: Vec<_> = [(2, "one"), (3, "two")]
+            .map(|(number, message)| {
+                let mut publisher = Client::connect(&world, number, message, true);
+                thread::spawn(move || publisher.publish(1, message))
+            })
+            .into();
+        let mut second = Client::connect_with_window(&world, 1, "a", 1);
+        for publishing in publishing {
+            publishing.join().unwrap();
+        }
+        // It acknowledges nothing.
+        second.read();
+        assert_eq!(second.came.len(), 1, "{:?}", second.came);
     });
 }

@@ -49,7 +49,7 @@ impl Broker {
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
     #[inline]
     pub fn apply(&self, worker: &mut Worker, committed: Committed, mut done: impl FnMut(Receipt)) {
-        let mut plan = committed.plan;
+        let plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
         if !is_retained && plan.keeps_retained() {
             let sequence = plan.message.sequence();
@@ -59,7 +59,7 @@ impl Broker {
         let is_for_nobody = late.as_ref().unwrap_or(&plan.route).is_empty();
         let are_refused = match &late {
             Some(route) => self.give_late(worker, &plan, route),
-            None => self.give_as_planned(worker, &mut plan),
+            None => self.give_as_planned(worker, &plan),
         };
         worker.take_back(plan.route);
         let reason_code = |place: usize| {
@@ -114,19 +114,11 @@ impl Broker {
         (!Arc::ptr_eq(&route, &plan.route)).then_some(route)
     }
 
-    /// Gives messages to those for whom they were planned, and takes them out of the plan as far as it
-    /// can; a bit for each, set if one refused it.
+    /// Gives messages to those for whom they were planned; a bit for each, set if one refused it.
     #[inline]
-    fn give_as_planned(&self, worker: &mut Worker, plan: &mut PublishPlan) -> u64 {
-        let PublishPlan {
-            message,
-            joined,
-            route,
-            kept,
-            ..
-        } = plan;
-        let joined = Joined::messages(joined);
-        let keepers = Kept::keepers(kept);
+    fn give_as_planned(&self, worker: &mut Worker, plan: &PublishPlan) -> u64 {
+        let PublishPlan { message, route, .. } = plan;
+        let keepers = Kept::keepers(&plan.kept);
         let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
         let mut are_refused = 0;
         for (place, target) in route.targets.iter().enumerate() {
@@ -139,12 +131,11 @@ impl Broker {
                 is_kept: keepers.has_target(place),
                 is_urgent,
             };
-            let messages = std::iter::once(&*message).chain(joined);
-            are_refused |= self.offer_all(worker, &target.subscriber, messages, &offer);
+            are_refused |= self.offer_all(worker, &target.subscriber, plan.messages(), &offer);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
-            for message in std::iter::once(&*message).chain(joined) {
+            for message in plan.messages() {
                 self.give_to_group(worker, message, group, is_kept);
             }
         }

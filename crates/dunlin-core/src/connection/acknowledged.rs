@@ -14,6 +14,9 @@ use crate::session::in_flight::{InFlight, Progress};
 use crate::storage::Record;
 use crate::worker::Occasion;
 
+/// How many acknowledgements are handled before others may lock the session.
+const TOGETHER_MAX: usize = 64;
+
 impl Connection {
     /// As [`Connection::handle_packet`], for a PUBACK, PUBREC, PUBREL or PUBCOMP.
     pub fn handle_ack(
@@ -36,8 +39,8 @@ impl Connection {
         }
     }
 
-    /// Handles all packets at the beginning of `bytes` that are a PUBACK, PUBREC, PUBREL or PUBCOMP and say
-    /// success and nothing else, and gives how many bytes those are.
+    /// Handles the packets at the beginning of `bytes` that are a PUBACK, PUBREC, PUBREL or PUBCOMP and say
+    /// success and nothing else, some of them if they are very many, and gives how many bytes those are.
     #[inline]
     pub fn handle_acks(
         &mut self,
@@ -48,12 +51,17 @@ impl Connection {
         let State::Connected(connected) = &mut self.state else {
             return 0;
         };
+        if Ack::read_success(bytes).is_none() {
+            return 0;
+        }
         let Some(mut state) = connected.session.lock_for(self.id) else {
             return 0;
         };
         self.last_received = context.now;
         let mut length = 0;
-        while let Some((packet_type, packet_id)) = bytes.get(length..).and_then(Ack::read_success) {
+        while length < TOGETHER_MAX * Ack::SUCCESS_BYTES
+            && let Some((packet_type, packet_id)) = bytes.get(length..).and_then(Ack::read_success)
+        {
             let ack = Ack::success(packet_id);
             connected.acknowledged(context.broker, &mut state, (packet_type, &ack), out);
             length += Ack::SUCCESS_BYTES;

@@ -224,8 +224,9 @@ impl Session {
         worker: &mut Worker,
         mut tell: impl FnMut(Offered),
     ) -> Option<ConnectionId> {
-        let window = self.window();
         let mut state = self.state.lock();
+        // Another connection may have taken over before that.
+        let window = self.window();
         let mut version = match offer.is_urgent && !state.is_ended {
             true => state.writes_at_once(broker),
             false => None,

@@ -99,7 +99,7 @@ impl SessionState {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
                 let Some(sent) = self.in_flight.push(offer.delivery(message)) else {
-                    return true;
+                    return false;
                 };
                 Some(sent.packet_id())
             }
