@@ -7,7 +7,7 @@
 //! what all connections share, [`worker::Worker`] what one thread keeps for itself. A PUBLISH goes
 //! through [`broker::Broker::plan_publish`], [`broker::PublishPlan::committed`] and
 //! [`broker::Broker::apply`] to [`connection::Connection::acknowledge`]; each step consumes what the
-//! one before gave, so none can be left out or done twice.
+//! one before gave, so none can be left out or done twice. [`publishing`] takes it through all of them.
 
 pub mod access;
 pub mod broker;
@@ -17,6 +17,7 @@ pub mod id;
 pub mod input;
 pub mod message;
 pub mod output;
+pub mod publishing;
 pub mod recovery;
 mod retained;
 mod router;

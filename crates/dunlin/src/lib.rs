@@ -17,7 +17,6 @@ mod mailbox;
 #[cfg(test)]
 mod mutate;
 mod peer;
-mod publish;
 pub mod secret;
 mod server;
 mod settings;

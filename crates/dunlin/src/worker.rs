@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use dunlin_core::id::ConnectionId;
+use dunlin_core::publishing::{self, PendingPublication};
 use dunlin_core::time::Time;
 use dunlin_core::worker::{Notice, Occasion, Publication, Worker as CoreWorker};
 use slab::Slab;
@@ -19,7 +20,6 @@ use tracing::warn;
 use crate::connection::{self, Connection, Flushed, Transport};
 use crate::listener::Admission;
 use crate::peer::Peer;
-use crate::publish::{self, PendingPublication};
 use crate::shared::{Command, Shared};
 use crate::store;
 use crate::timers::{TICK, Tick, Wheel};
@@ -372,9 +372,9 @@ impl Worker {
     }
 
     fn publish_own(&self, core: &mut CoreWorker, publication: Publication) {
-        let pending = publish::begin_publication(&self.shared, core, publication);
-        let left =
-            pending.and_then(|pending| publish::finish_publication(&self.shared, core, pending));
+        let pending = publishing::begin_publication(&self.shared.broker, core, publication);
+        let left = pending
+            .and_then(|pending| publishing::finish_publication(&self.shared.broker, core, pending));
         self.publications.borrow_mut().extend(left);
     }
 
@@ -388,7 +388,7 @@ impl Worker {
                 break;
             };
             let mut core = self.core.borrow_mut();
-            let left = publish::finish_publication(&self.shared, &mut core, pending);
+            let left = publishing::finish_publication(&self.shared.broker, &mut core, pending);
             self.publications.borrow_mut().extend(left);
         }
         let waiting = self.committing.borrow().len();

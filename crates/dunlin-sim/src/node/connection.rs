@@ -12,10 +12,10 @@ use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{CloseReason, Outcome};
 use dunlin_core::message::Form;
 use dunlin_core::output::Output;
+use dunlin_core::publishing::Pending;
 use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
 
-use super::publish::Pending;
 use super::worker::{Half, Reading};
 use super::{CLOSE_MS, Node, PARTIAL_PACKET_MS};
 use crate::around::Around;

@@ -7,7 +7,6 @@
 mod connection;
 mod disk;
 mod power;
-mod publish;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -15,6 +14,7 @@ use std::collections::BTreeMap;
 use dunlin_core::broker::{Broker, PublishPlan, Rewrite};
 use dunlin_core::id::ConnectionId;
 use dunlin_core::input::{Decision, Grant, Outcome};
+use dunlin_core::publishing::{self, Refused};
 use dunlin_core::time::Time;
 use dunlin_core::worker::{Notice, Occasion};
 use dunlin_store::disk::SimulatedDisk;
@@ -28,7 +28,6 @@ use crate::trace::{Event, Link};
 
 use connection::{Connection, Phase};
 use disk::Disk;
-use publish::Refused;
 use worker::{Half, Reading, Worker};
 
 /// The time between two looks at the timers, in ms.
@@ -275,9 +274,10 @@ impl Node {
         while let Some(publication) = self.workers[worker].core.next_publication() {
             let broker = &self.broker;
             let state = &mut self.workers[worker];
-            let pending = publish::begin_publication(broker, &mut state.core, publication);
-            let left = pending
-                .and_then(|pending| publish::finish_publication(broker, &mut state.core, pending));
+            let pending = publishing::begin_publication(broker, &mut state.core, publication);
+            let left = pending.and_then(|pending| {
+                publishing::finish_publication(broker, &mut state.core, pending)
+            });
             state.publications.extend(left);
         }
         let notices: Vec<_> = self.workers[worker].core.take_notices().collect();
@@ -320,7 +320,7 @@ impl Node {
         let state = &mut self.workers[worker];
         for _ in 0..state.publications.len() {
             if let Some(pending) = state.publications.pop_front() {
-                let left = publish::finish_publication(broker, &mut state.core, pending);
+                let left = publishing::finish_publication(broker, &mut state.core, pending);
                 state.publications.extend(left);
             }
         }
@@ -332,7 +332,7 @@ impl Node {
                 let Connection {
                     core, pending, out, ..
                 } = connection;
-                let is_done = publish::finish(occasion, core, pending, out);
+                let is_done = publishing::finish(occasion, core, pending, out);
                 connection.is_behind = !is_done && core.is_behind();
                 is_done
             });
@@ -412,7 +412,7 @@ impl Node {
             }
         }
         if let Some(before) = planned.take_if(|plan| !is_publish || plan.comes_first()) {
-            let begun = publish::begin(&self.broker, Ok(*before));
+            let begun = publishing::begin(&self.broker, Ok(*before));
             self.finish_begun(link, begun, around);
         }
         let outcome = self.with(link, around, |connection, occasion| {
@@ -442,7 +442,7 @@ impl Node {
                 let Err(back) = self.broker.join(worker, &mut plan, request) else {
                     return Half::Planned(plan);
                 };
-                let begun = publish::begin(&self.broker, Ok(*plan));
+                let begun = publishing::begin(&self.broker, Ok(*plan));
                 self.finish_begun(link, begun, around);
                 back
             }
@@ -451,7 +451,7 @@ impl Node {
             return Half::Done;
         };
         let worker = &mut self.workers[home].core;
-        match publish::plan(&self.broker, worker, &connection.core, request) {
+        match publishing::plan(&self.broker, worker, &connection.core, request) {
             Ok(plan) if plan.may_be_joined() => Half::Planned(Box::new(plan)),
             plan => self.begin(link, plan, around),
         }
@@ -464,7 +464,7 @@ impl Node {
         plan: Result<PublishPlan, Refused>,
         around: &mut Around<'_>,
     ) -> Half {
-        let begun = publish::begin(&self.broker, plan);
+        let begun = publishing::begin(&self.broker, plan);
         if self.random.percent(50) {
             return Half::Begun(Box::new(begun));
         }
@@ -472,14 +472,14 @@ impl Node {
         Half::Done
     }
 
-    fn finish_begun(&mut self, link: Link, begun: publish::Pending, around: &mut Around<'_>) {
+    fn finish_begun(&mut self, link: Link, begun: publishing::Pending, around: &mut Around<'_>) {
         let waits = self.with(link, around, |connection, occasion| {
             let Connection {
                 core, pending, out, ..
             } = connection;
             let was_idle = pending.is_empty();
             let left = if was_idle {
-                publish::finish_one(occasion, core, begun, out)
+                publishing::finish_one(occasion, core, begun, out)
             } else {
                 Some(begun)
             };

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use dunlin_core::broker::PublishPlan;
+use dunlin_core::publishing::{Pending, PendingPublication};
 use dunlin_core::worker::{Notice, Worker as CoreWorker};
 
-use super::publish::{Pending, PendingPublication};
 use crate::random::Random;
 use crate::trace::Link;
 

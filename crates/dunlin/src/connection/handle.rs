@@ -9,15 +9,17 @@ use dunlin_codec::{
 };
 use dunlin_core::broker::PublishPlan;
 use dunlin_core::connection::Connection as CoreConnection;
+use dunlin_core::error::Refusal;
 use dunlin_core::input::{Outcome, PublishRequest};
 use dunlin_core::message::Form;
 use dunlin_core::output::Output;
+use dunlin_core::publishing::{self, Refused};
 use dunlin_core::time::Time;
 use dunlin_core::worker::Occasion;
 
 use super::mount::mounted;
 use super::task::{Connection, Inner, Phase};
-use crate::publish::{self, Refused};
+use crate::limits::memory::Pressure;
 use crate::worker::Worker;
 
 /// Publishes that are handled before what they caused is sent: so that a burst fills no queue.
@@ -46,6 +48,11 @@ impl<'a> Turn<'a> {
             is_alike: true,
             is_last: true,
         }
+    }
+
+    /// Whether there is no memory for messages.
+    fn is_memory_full(&self) -> bool {
+        self.worker.shared.limits.memory.pressure() == Pressure::Full
     }
 
     /// Whether what is planned has to be done before the next PUBLISH is looked at.
@@ -133,7 +140,12 @@ impl Inner {
                         | PacketType::Pubrel
                         | PacketType::Pubcomp => {
                             self.finish_planned(turn);
-                            match self.handle_acks(turn, rest) {
+                            // What is limited counts each of them.
+                            let length = match is_limited {
+                                true => 0,
+                                false => self.handle_acks(turn, rest),
+                            };
+                            match length {
                                 0 => {
                                     let ack = decode_ack(&header, body, version, &limits);
                                     self.handle_ack(turn, header.packet_type, ack);
@@ -180,12 +192,13 @@ impl Inner {
         unread: (&[u8], &Limits),
         count_max: usize,
     ) -> (usize, usize) {
-        let shared = &turn.worker.shared;
+        let is_full = turn.is_memory_full();
         let Some(plan) = &mut turn.planned else {
             return (0, 0);
         };
         // Below a mount point topics are others than in the packets.
-        if !turn.connection.mount_point().is_empty() || publish::is_full(shared) {
+        if !turn.connection.mount_point().is_empty() || is_full {
+            turn.is_alike = false;
             return (0, 0);
         }
         let joined = turn.worker.with_core(turn.now, |context| {
@@ -258,12 +271,7 @@ impl Inner {
     /// Gives all acknowledgements at the beginning of `bytes` that need no decoding to the core, and gives
     /// how many bytes those are.
     fn handle_acks(&mut self, turn: &Turn<'_>, bytes: &[u8]) -> usize {
-        let worker = turn.worker;
-        if worker.shared.limits.clients.is_limited() {
-            // Each of them counts.
-            return 0;
-        }
-        worker.with_core(turn.now, |context| {
+        turn.worker.with_core(turn.now, |context| {
             self.core.handle_acks(context, bytes, &mut self.out)
         })
     }
@@ -305,21 +313,33 @@ impl Inner {
         context: &mut Occasion<'_>,
         mut request: PublishRequest,
     ) -> Outcome {
-        let shared = &turn.worker.shared;
         self.pace.published += 1;
-        if let Some(plan) = &mut turn.planned {
-            match publish::join(shared, context.worker, plan, request) {
+        let is_full = turn.is_memory_full();
+        if let Some(mut plan) = turn.planned.take() {
+            let left = match is_full {
+                true => Err(request),
+                false => context.broker.join(context.worker, &mut plan, request),
+            };
+            match left {
                 Ok(()) => {
                     turn.is_alike = true;
+                    turn.planned = Some(plan);
                     return Outcome::Continue;
                 }
-                Err(back) => request = back,
+                Err(back) => {
+                    request = back;
+                    self.commit(turn, context, Ok(plan));
+                }
             }
         }
-        if let Some(before) = turn.planned.take() {
-            self.commit(turn, context, Ok(before));
-        }
-        match publish::plan(shared, context.worker, &self.core, request) {
+        let plan = match is_full {
+            true => Err(Refused::new(
+                Refusal::QuotaExceeded,
+                request.acknowledgement,
+            )),
+            false => publishing::plan(context.broker, context.worker, &self.core, request),
+        };
+        match plan {
             Ok(plan) if !turn.is_last && plan.may_be_joined() => turn.planned = Some(plan),
             plan => self.commit(turn, context, plan),
         }
@@ -345,11 +365,10 @@ impl Inner {
         context: &mut Occasion<'_>,
         plan: Result<PublishPlan, Refused>,
     ) {
-        let shared = &turn.worker.shared;
-        let begun = publish::begin(shared, plan);
+        let begun = publishing::begin(context.broker, plan);
         let was_idle = self.pending.is_empty();
         let left = if was_idle {
-            publish::finish_one(shared, context, &mut self.core, begun, &mut self.out)
+            publishing::finish_one(context, &mut self.core, begun, &mut self.out)
         } else {
             Some(begun)
         };

@@ -12,6 +12,7 @@ use dunlin_core::connection::Connection as CoreConnection;
 use dunlin_core::id::{ClientIdentifier, ConnectionId};
 use dunlin_core::input::{CloseReason, Outcome};
 use dunlin_core::output::Output;
+use dunlin_core::publishing::{self, Pending};
 use dunlin_core::time::Time;
 use tokio::io::ReadBuf;
 use tracing::{debug, info};
@@ -24,7 +25,6 @@ use super::write::Flushed;
 use crate::auth::Caller;
 use crate::listener::Admission;
 use crate::peer::Peer;
-use crate::publish::{self, Pending};
 use crate::timers::Tick;
 use crate::worker::Worker;
 
@@ -270,7 +270,7 @@ impl Connection {
             core, pending, out, ..
         } = &mut *inner;
         let is_done = worker.with_core(now, |context| {
-            publish::finish(&worker.shared, context, core, pending, out)
+            publishing::finish(context, core, pending, out)
         });
         self.is_behind.set(!is_done && inner.core.is_behind());
         if inner.core.close_reason().is_some() {
