@@ -12,12 +12,13 @@ use dunlin_core::id::ConnectionId;
 use dunlin_core::publishing::{self, PendingPublication};
 use dunlin_core::time::Time;
 use dunlin_core::worker::{Notice, Occasion, Publication, Worker as CoreWorker};
+use dunlin_uring::Ring;
 use slab::Slab;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use crate::connection::{self, Connection, Flushed, Transport};
+use crate::connection::{self, Connection, Flushed, Flushing, Transport};
 use crate::listener::Admission;
 use crate::peer::Peer;
 use crate::shared::{Command, Shared};
@@ -26,6 +27,10 @@ use crate::timers::{TICK, Tick, Wheel};
 
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Connections that are written to in one system call.
+const SENT_AT_ONCE_MAX: u32 = 64;
+const SENT_AT_ONCE_MIN: usize = 3;
 
 /// When no client has published for so long, what is held for the next message is given back.
 const REST: Duration = Duration::from_secs(2);
@@ -41,6 +46,8 @@ pub(crate) struct Worker {
     /// The connections that have something to send.
     to_flush: RefCell<Vec<Rc<Connection>>>,
     flush_waker: RefCell<Option<Waker>>,
+    /// `None` where the kernel does not have it.
+    ring: RefCell<Option<Ring>>,
     /// News for connections of other workers, which the flush task passes on: one wake-up of each for
     /// all that the tasks which were ready had for it. At most one of each kind for each connection.
     elsewhere: RefCell<Vec<Notice>>,
@@ -56,6 +63,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, core: CoreWorker) -> Rc<Self> {
         let now = shared.clock.now();
+        let ring = Ring::new(SENT_AT_ONCE_MAX)
+            .inspect_err(|error| {
+                debug!(%error, "the system has no io_uring for the broker: each socket is written to by itself");
+            })
+            .ok();
         Rc::new(Self {
             shared,
             index,
@@ -64,6 +76,7 @@ impl Worker {
             generation: Cell::new(0),
             to_flush: RefCell::default(),
             flush_waker: RefCell::default(),
+            ring: RefCell::new(ring),
             elsewhere: RefCell::default(),
             read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES].into_boxed_slice()),
             wheel: RefCell::new(Wheel::new(now)),
@@ -259,33 +272,51 @@ impl Worker {
         }
     }
 
-    /// Writes what the listed connections have to send, and says whether one has more. A panic ends that
-    /// connection only.
+    /// Writes what the listed connections have to send, and says whether one has more.
     fn flush_once(&self) -> bool {
         self.send_elsewhere();
         let now = self.now();
         let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
-        for connection in batch.drain(..) {
-            connection.unlist();
-            match catch_unwind(AssertUnwindSafe(|| connection.flush(self, now))) {
-                Ok(Flushed::Done) => {}
-                Ok(Flushed::More) if connection.list_for_flush() => {
-                    connection.set_asks(true);
-                    self.to_flush.borrow_mut().push(connection);
-                }
-                Ok(Flushed::More) => {}
-                Err(_) => {
-                    warn!("a defect of the broker: sending panicked; the connection ends");
-                    connection.abort();
-                }
-            }
+        for some in batch.chunks(SENT_AT_ONCE_MAX as usize) {
+            self.flush_some(some, now);
         }
+        batch.clear();
         let mut to_flush = self.to_flush.borrow_mut();
         let has_more = !to_flush.is_empty();
         if !has_more {
             *to_flush = batch;
         }
         has_more
+    }
+
+    /// The same for some of them, in one system call where that can be.
+    fn flush_some(&self, some: &[Rc<Connection>], now: Time) {
+        let mut flushing: Vec<Flushing<'_>> = Vec::with_capacity(some.len());
+        for connection in some {
+            connection.unlist();
+            guard(connection, || {
+                flushing.extend(connection.begin_flush(self, now));
+            });
+        }
+        if let Some(ring) = &mut *self.ring.borrow_mut()
+            && flushing.len() >= SENT_AT_ONCE_MIN
+        {
+            let sends: Vec<_> = flushing.iter().map(Flushing::as_send).collect();
+            let sent = ring.send(&sends);
+            for (flushing, sent) in flushing.iter_mut().zip(sent) {
+                flushing.sent(*sent);
+            }
+        }
+        for flushing in flushing {
+            let connection = flushing.connection();
+            guard(connection, || {
+                let flushed = flushing.finish(self);
+                if flushed == Flushed::More && connection.list_for_flush() {
+                    connection.set_asks(true);
+                    self.to_flush.borrow_mut().push(Rc::clone(connection));
+                }
+            });
+        }
     }
 
     /// The task that sends.
@@ -538,6 +569,14 @@ impl Worker {
                 "clients did not take what was sent to them in time"
             );
         }
+    }
+}
+
+/// Sends what a connection has. A panic ends that connection only.
+fn guard(connection: &Connection, send: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(send)).is_err() {
+        warn!("a defect of the broker: sending panicked; the connection ends");
+        connection.abort();
     }
 }
 

@@ -38,7 +38,7 @@ const STORE: &[&str] = &[
     "tracing",
 ];
 
-const EDGES: [Edges; 13] = [
+const EDGES: [Edges; 14] = [
     Edges {
         manifest: "crates/dunlin-codec/Cargo.toml",
         normal: &["bytes", "thiserror"],
@@ -53,6 +53,11 @@ const EDGES: [Edges; 13] = [
         manifest: "crates/dunlin-store/Cargo.toml",
         normal: STORE,
         dev: &["proptest", "tempfile"],
+    },
+    Edges {
+        manifest: "crates/dunlin-uring/Cargo.toml",
+        normal: &["io-uring", "libc"],
+        dev: &[],
     },
     // What a decision was measured with. It is no member of the workspace.
     Edges {
@@ -84,6 +89,7 @@ const EDGES: [Edges; 13] = [
             "dunlin-codec",
             "dunlin-core",
             "dunlin-store",
+            "dunlin-uring",
             "ahash",
             "arc-swap",
             "argon2",

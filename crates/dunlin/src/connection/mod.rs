@@ -12,7 +12,7 @@ mod websocket;
 mod write;
 
 pub(crate) use quic::QuicStream;
-pub(crate) use task::{Connection, run};
+pub(crate) use task::{Connection, Flushing, run};
 pub(crate) use transport::Transport;
 pub(crate) use websocket::WebSocket;
 pub(crate) use write::Flushed;

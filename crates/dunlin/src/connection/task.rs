@@ -1,6 +1,6 @@
 //! The task of a connection, and what others do to it between its turns.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use dunlin_core::input::{CloseReason, Outcome};
 use dunlin_core::output::Output;
 use dunlin_core::publishing::{self, Pending};
 use dunlin_core::time::Time;
+use dunlin_uring::Send;
 use tokio::io::ReadBuf;
 use tracing::{debug, info};
 
@@ -49,6 +50,13 @@ pub(crate) struct Connection {
     /// Whether publishes wait for those of an earlier connection of its session.
     pub(super) is_behind: Cell<bool>,
     inner: RefCell<Inner>,
+}
+
+/// A connection that has been asked what there is to send, and has not written it yet.
+pub(crate) struct Flushing<'a> {
+    connection: &'a Rc<Connection>,
+    inner: RefMut<'a, Inner>,
+    has_more: bool,
 }
 
 /// What only one of the task, the flush and the timer touches at a time.
@@ -279,21 +287,16 @@ impl Connection {
         is_done
     }
 
-    /// Asks the core what waits to be sent, and writes as much as the socket takes.
-    pub(crate) fn flush(self: &Rc<Self>, worker: &Worker, now: Time) -> Flushed {
+    /// Begins to flush: asks the core what waits to be sent.
+    pub(crate) fn begin_flush(self: &Rc<Self>, worker: &Worker, now: Time) -> Option<Flushing<'_>> {
         // Busy means that it is in the middle of a read, after which it is listed again.
-        let Ok(mut inner) = self.inner.try_borrow_mut() else {
-            return Flushed::Done;
-        };
-        let flushed = inner.flush(worker, now, self.set_asks(false));
-        if inner.phase != Phase::Open && !inner.out.is_held() {
-            // The task goes on with closing. It is not woken by its own flushes, or it would never rest.
-            inner.wake();
-        }
-        if inner.out.is_held() && !self.set_flushed_when_stored(true) {
-            worker.flush_when_stored(self);
-        }
-        flushed
+        let mut inner = self.inner.try_borrow_mut().ok()?;
+        let has_more = inner.collect(worker, now, self.set_asks(false));
+        Some(Flushing {
+            connection: self,
+            inner,
+            has_more,
+        })
     }
 
     /// Gives the connection up where it stands.
@@ -328,6 +331,36 @@ impl Connection {
             }
             _ => debug!(peer, client, "connection closed: {reason}"),
         }
+    }
+}
+
+impl<'a> Flushing<'a> {
+    pub(crate) const fn connection(&self) -> &'a Rc<Connection> {
+        self.connection
+    }
+
+    /// What it has for a socket of the operating system, if it lies in one piece.
+    pub(crate) fn as_send(&self) -> Option<Send<'_>> {
+        self.inner.as_send()
+    }
+
+    /// So many bytes of that are sent.
+    pub(crate) fn sent(&mut self, count: usize) {
+        self.inner.out.advance(count);
+    }
+
+    /// Writes as much as the socket takes.
+    pub(crate) fn finish(mut self, worker: &Worker) -> Flushed {
+        self.inner.write();
+        let flushed = self.inner.end_flush(worker, self.has_more);
+        if self.inner.phase != Phase::Open && !self.inner.out.is_held() {
+            // The task goes on with closing. It is not woken by its own flushes, or it would never rest.
+            self.inner.wake();
+        }
+        if self.inner.out.is_held() && !self.connection.set_flushed_when_stored(true) {
+            worker.flush_when_stored(self.connection);
+        }
+        flushed
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is an enum, so that a connection over TCP is read and written without an indirection.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -88,6 +89,15 @@ impl Transport {
             Self::WebSocket(stream) => stream.write(out, &mut context),
             Self::SecureWebSocket(stream) => stream.write(out, &mut context),
             Self::Quic(stream) => stream.write(out, &mut context),
+        }
+    }
+
+    /// Its socket, if it carries the bytes as they are.
+    pub(super) fn as_socket(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::Unix(stream) => Some(stream.as_fd()),
+            Self::Tls(_) | Self::WebSocket(_) | Self::SecureWebSocket(_) | Self::Quic(_) => None,
         }
     }
 
