@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::router::{Delivered, Group, Route, Target};
 use crate::session::delivery::{Delivery, Offer};
 use crate::session::queue::Enqueued;
+use crate::session::ready::Written;
 use crate::session::{Offered, SessionRef};
 use crate::storage::{Receiver, Record};
 use crate::worker::{Notice, Occasion, Worker};
@@ -26,6 +27,9 @@ const MEMBERS_TRIED_MAX: usize = 8;
 /// Bytes of what is written of one message as soon as it comes, for all who get it. Where it would be more
 /// it waits in their queues, where it is there once, until their turn to be sent to comes.
 const WRITTEN_AT_ONCE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Sessions for which messages are written once for all of them.
+const MANY: usize = 3;
 
 /// The proof that a publish is done, which its acknowledgement needs.
 #[derive(Debug)]
@@ -120,6 +124,8 @@ impl Broker {
         let PublishPlan { message, route, .. } = plan;
         let keepers = Kept::keepers(&plan.kept);
         let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
+        let are_many = route.targets.len() >= MANY;
+        let written = are_many.then(|| Written::of(message, Joined::messages(&plan.joined)));
         let mut are_refused = 0;
         for (place, target) in route.targets.iter().enumerate() {
             let Some(grant) = target.delivered_from(message.publisher().0) else {
@@ -130,8 +136,12 @@ impl Broker {
                 group: None,
                 is_kept: keepers.has_target(place),
                 is_urgent,
+                written: written.as_ref(),
             };
             are_refused |= self.offer_all(worker, &target.subscriber, plan.messages(), &offer);
+        }
+        if let Some(written) = written {
+            written.end(&mut worker.buffers);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
@@ -161,6 +171,7 @@ impl Broker {
                     group: None,
                     is_kept,
                     is_urgent: false,
+                    written: None,
                 };
                 let messages = std::iter::once(message);
                 let is_refused = self.offer_all(worker, &target.subscriber, messages, &offer);
@@ -210,6 +221,7 @@ impl Broker {
             group: None,
             is_kept: false,
             is_urgent: false,
+            written: None,
         };
         let delivery = offer.delivery(message);
         let settings = &self.settings().session.queue;
@@ -331,6 +343,7 @@ impl Broker {
                 group: Some(group),
                 is_kept,
                 is_urgent: true,
+                written: None,
             };
             if is_kept {
                 self.note_given(member.number(), &offer.delivery(message));

@@ -10,6 +10,7 @@ use dunlin_codec::{
 use crate::message::Message;
 use crate::router::{Delivered, Group, Identifiers};
 use crate::session::SessionRef;
+use crate::session::ready::Written;
 use crate::time::Time;
 
 /// A message that one session has to be given.
@@ -122,12 +123,20 @@ pub(crate) struct Offer<'a> {
     pub(crate) is_kept: bool,
     /// Whether they are written at once where that can be.
     pub(crate) is_urgent: bool,
+    /// The messages as they are written for others as well, where there are many.
+    pub(crate) written: Option<&'a Written<'a>>,
 }
 
 impl Offer<'_> {
     /// The lower of the message's QoS and that of the subscription.
     pub(crate) fn qos(&self, message: &Message) -> QoS {
         message.qos().min(self.grant.qos)
+    }
+
+    /// Whether it gives more with the message than others do that get it with this QoS.
+    pub(crate) fn adds_to(&self, message: &Message) -> bool {
+        let retain = message.retain() && self.grant.retain_as_published;
+        retain || !self.grant.identifiers.as_slice().is_empty()
     }
 
     /// A message as it is offered.

@@ -214,7 +214,8 @@ impl Session {
     }
 
     /// Writes messages for the connection, if they are urgent and that can be, or puts them into the
-    /// queue; `tell` hears of each what became of it. Gives the connection that has to be woken.
+    /// queue; `tell` hears what became of each that was not written together with others. Gives the
+    /// connection that has to be woken.
     #[inline]
     pub(crate) fn offer<'m>(
         &self,
@@ -231,6 +232,14 @@ impl Session {
             true => state.writes_at_once(broker),
             false => None,
         };
+        if let Some(open) = version
+            && let Some(written) = offer.written
+            && let Some(form) = written.form(open, offer, &mut worker.buffers)
+            && state.write_again(form, &mut worker.buffers)
+        {
+            worker.stats.publish_sent += written.count() as u64;
+            return state.wakes();
+        }
         let mut is_given = false;
         for message in messages {
             if let Some(open) = version {
@@ -248,10 +257,8 @@ impl Session {
             is_given |= matches!(offered, Offered::Queued(_));
             tell(offered);
         }
-        let wakes = state.connection.filter(|_| is_given && !state.is_woken);
-        state.is_woken |= wakes.is_some();
         self.publish_load(&state);
-        wakes
+        if is_given { state.wakes() } else { None }
     }
 
     fn offer_one(
@@ -286,6 +293,13 @@ impl Session {
 pub(crate) type StoredForm = Option<Message>;
 
 impl SessionState {
+    /// There is something for the connection: gives it if it has to be told.
+    fn wakes(&mut self) -> Option<ConnectionId> {
+        let wakes = self.connection.filter(|_| !self.is_woken);
+        self.is_woken |= wakes.is_some();
+        wakes
+    }
+
     /// Puts a message into the queue. While the client is away, and others that are away have all the
     /// memory that there is for that, its payload stays in the store.
     #[inline]

@@ -1,6 +1,8 @@
 //! What is written for the connection of a session as soon as it comes, so that it need not wait as a
 //! message.
 
+use std::cell::OnceCell;
+
 use dunlin_codec::{ProtocolVersion, QoS};
 
 use crate::broker::Broker;
@@ -8,6 +10,7 @@ use crate::message::Message;
 use crate::output::{Buffers, Output};
 use crate::session::SessionState;
 use crate::session::delivery::Offer;
+use crate::session::in_flight::InFlightList;
 
 /// Packets for the present connection, which takes them before anything of the queue. Nothing of it is
 /// left when that connection ends: what is in flight is sent to the next one.
@@ -45,6 +48,17 @@ impl Ready {
         (!closed.bytes.is_empty()).then_some(closed.untaken_from)
     }
 
+    /// Sees to it that there is a buffer to write into.
+    #[inline]
+    fn begin(&mut self, in_flight: &InFlightList, buffers: &mut Buffers) {
+        if self.bytes.is_empty() {
+            self.untaken_from = in_flight.next();
+            if self.bytes.capacity() == 0 {
+                self.bytes = buffers.take();
+            }
+        }
+    }
+
     /// Passes on what is written.
     pub(crate) fn pass_on(&mut self, out: &mut Output, buffers: &mut Buffers) {
         if self.bytes.is_empty() {
@@ -62,7 +76,79 @@ impl Ready {
     }
 }
 
+/// Messages as they are written, once, for all who get them the same way: with QoS 0 and nothing of
+/// their own.
+pub(crate) struct Written<'a> {
+    first: &'a Message,
+    joined: &'a [Message],
+    /// As they are before 5.0, and in 5.0. Empty if they are not written like that.
+    forms: [OnceCell<Vec<u8>>; 2],
+}
+
+impl<'a> Written<'a> {
+    /// These messages, which are alike.
+    pub(crate) const fn of(first: &'a Message, joined: &'a [Message]) -> Self {
+        Self {
+            first,
+            joined,
+            forms: [const { OnceCell::new() }; 2],
+        }
+    }
+
+    pub(crate) const fn count(&self) -> usize {
+        1 + self.joined.len()
+    }
+
+    /// All of them in this version, if this offer is one like the others.
+    #[inline]
+    pub(crate) fn form(
+        &self,
+        version: ProtocolVersion,
+        offer: &Offer<'_>,
+        buffers: &mut Buffers,
+    ) -> Option<&[u8]> {
+        if offer.is_kept || offer.qos(self.first) > QoS::AtMostOnce || offer.adds_to(self.first) {
+            return None;
+        }
+        let [before_5, in_5] = &self.forms;
+        let form = if version.is_v5() { in_5 } else { before_5 };
+        let form = form.get_or_init(|| self.write(version, offer, buffers));
+        (!form.is_empty()).then_some(form)
+    }
+
+    fn write(&self, version: ProtocolVersion, offer: &Offer<'_>, buffers: &mut Buffers) -> Vec<u8> {
+        let mut form = buffers.take();
+        for message in std::iter::once(self.first).chain(self.joined) {
+            if message.is_rare() || offer.write(message, version, None, &mut form).is_err() {
+                form.clear();
+                break;
+            }
+        }
+        form
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn end(self, buffers: &mut Buffers) {
+        for mut form in self.forms.into_iter().filter_map(OnceCell::into_inner) {
+            form.clear();
+            buffers.give_back(form);
+        }
+    }
+}
+
 impl SessionState {
+    /// Writes messages for the present connection as they are written already; false if there is no room
+    /// for all of them.
+    #[inline]
+    pub(crate) fn write_again(&mut self, form: &[u8], buffers: &mut Buffers) -> bool {
+        if self.ready.bytes.len() + form.len() > self.ready.room as usize {
+            return false;
+        }
+        self.ready.begin(&self.in_flight, buffers);
+        self.ready.bytes.extend_from_slice(form);
+        true
+    }
+
     /// In which version messages can be written for the present connection, if nothing is before them and
     /// they need nothing but to be written.
     #[inline]
@@ -89,12 +175,7 @@ impl SessionState {
         if waits_for_record || !has_room || message.is_rare() {
             return false;
         }
-        if self.ready.bytes.is_empty() {
-            self.ready.untaken_from = self.in_flight.next();
-            if self.ready.bytes.capacity() == 0 {
-                self.ready.bytes = buffers.take();
-            }
-        }
+        self.ready.begin(&self.in_flight, buffers);
         let packet_id = match qos {
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce | QoS::ExactlyOnce => {

@@ -101,7 +101,9 @@ scripts! {
         reason_codes response_topic text user_properties
     }
     publish {
-        acknowledged_by_qos alike_and_not_stored alike_exactly_once alike_over_a_reconnect alike_and_refused alike_in_one_piece acknowledged_in_order answers dup_is_not_passed_on exactly_once
+        acknowledged_by_qos acknowledged_in_order alike_and_not_stored alike_and_refused
+        alike_exactly_once alike_for_many alike_in_one_piece alike_over_a_reconnect answers
+        dup_is_not_passed_on exactly_once
         exactly_once_over_reconnect exactly_once_while_not_durable expiry_after_sending
         expiry_is_capped forbidden identifier_is_new_after_puback large_payload malformed
         malformed_properties maximum_qos maximum_qos_0 message_expiry no_matching_subscribers
