@@ -40,9 +40,9 @@ impl Ring {
     ///
     /// # Errors
     /// If the kernel has no `io_uring`, or does not let this process use it.
-    pub fn new(size: u32) -> io::Result<Self> {
+    pub fn new(size: usize) -> io::Result<Self> {
         Ok(Self {
-            ring: Some(IoUring::new(size)?),
+            ring: Some(IoUring::new(u32::try_from(size).unwrap_or(u32::MAX))?),
             sent: Vec::new(),
         })
     }

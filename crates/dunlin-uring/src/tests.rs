@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use super::{Ring, Send};
 
 /// A ring; `None` where the kernel has none to give.
-fn ring(size: u32) -> Option<Ring> {
+fn ring(size: usize) -> Option<Ring> {
     match Ring::new(size) {
         Ok(ring) => Some(ring),
         Err(error) => {

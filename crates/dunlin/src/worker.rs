@@ -28,8 +28,11 @@ use crate::timers::{TICK, Tick, Wheel};
 /// Bytes that are read from a socket at once; one buffer serves all connections of a worker.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Connections that are written to in one system call.
-const SENT_AT_ONCE_MAX: u32 = 64;
+/// Connections that are written to in one system call, and about how many bytes they have together.
+const SENT_AT_ONCE_MAX: usize = 64;
+const SENT_AT_ONCE_BYTES_MAX: usize = 256 * 1024;
+
+/// Connections for which one call is less than one for each.
 const SENT_AT_ONCE_MIN: usize = 3;
 
 /// When no client has published for so long, what is held for the next message is given back.
@@ -277,9 +280,24 @@ impl Worker {
         self.send_elsewhere();
         let now = self.now();
         let mut batch = std::mem::take(&mut *self.to_flush.borrow_mut());
-        for some in batch.chunks(SENT_AT_ONCE_MAX as usize) {
-            self.flush_some(some, now);
+        // Several are asked what they have before any of it is written.
+        let mut flushing: Vec<Flushing<'_>> = Vec::with_capacity(batch.len().min(SENT_AT_ONCE_MAX));
+        let mut bytes = 0;
+        for connection in &batch {
+            connection.unlist();
+            guard(connection, || {
+                if let Some(begun) = connection.begin_flush(self, now) {
+                    bytes += begun.len();
+                    flushing.push(begun);
+                }
+            });
+            if flushing.len() >= SENT_AT_ONCE_MAX || bytes >= SENT_AT_ONCE_BYTES_MAX {
+                self.write(&mut flushing);
+                bytes = 0;
+            }
         }
+        self.write(&mut flushing);
+        drop(flushing);
         batch.clear();
         let mut to_flush = self.to_flush.borrow_mut();
         let has_more = !to_flush.is_empty();
@@ -289,15 +307,8 @@ impl Worker {
         has_more
     }
 
-    /// The same for some of them, in one system call where that can be.
-    fn flush_some(&self, some: &[Rc<Connection>], now: Time) {
-        let mut flushing: Vec<Flushing<'_>> = Vec::with_capacity(some.len());
-        for connection in some {
-            connection.unlist();
-            guard(connection, || {
-                flushing.extend(connection.begin_flush(self, now));
-            });
-        }
+    /// Writes what these have to send, in one system call where that can be.
+    fn write(&self, flushing: &mut Vec<Flushing<'_>>) {
         if let Some(ring) = &mut *self.ring.borrow_mut()
             && flushing.len() >= SENT_AT_ONCE_MIN
         {
@@ -307,7 +318,7 @@ impl Worker {
                 flushing.sent(*sent);
             }
         }
-        for flushing in flushing {
+        for flushing in flushing.drain(..) {
             let connection = flushing.connection();
             guard(connection, || {
                 let flushed = flushing.finish(self);

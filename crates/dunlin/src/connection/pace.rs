@@ -80,8 +80,11 @@ impl Inner {
 
     /// Goes on, if its pause is over.
     pub(super) fn go_on(&mut self, worker: &Rc<Worker>, connection: &Rc<Connection>) {
+        let Some(until) = self.pace.paused_until else {
+            return;
+        };
         let now = worker.now();
-        if self.pace.paused_until.is_some_and(|until| until <= now) {
+        if until <= now {
             self.pace.paused_until = None;
             self.handle_rest(worker, connection, now);
             worker.pass_on();

@@ -339,6 +339,11 @@ impl<'a> Flushing<'a> {
         self.connection
     }
 
+    /// Bytes that it has.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.out.len()
+    }
+
     /// What it has for a socket of the operating system, if it lies in one piece.
     pub(crate) fn as_send(&self) -> Option<Send<'_>> {
         self.inner.as_send()

@@ -13,6 +13,7 @@ mod certified;
 mod half_open;
 mod limits;
 mod listener;
+mod many;
 mod quic;
 mod takeover;
 
