@@ -37,7 +37,7 @@ fn publish(number: usize) -> Vec<u8> {
     let length = if number % 100 == 99 { 12_000 } else { 1000 };
     let remaining = 3 + length;
     let remaining =
-        [remaining % 128 | 128, remaining / 128].map(|byte| u8::try_from(byte).unwrap());
+        [(remaining % 128) | 128, remaining / 128].map(|byte| u8::try_from(byte).unwrap());
     let payload = format!("{number:07}.").repeat(length / 8);
     [b"\x30", &remaining[..], b"\x00\x01t", payload.as_bytes()].concat()
 }
