@@ -10,6 +10,7 @@ mod list;
 mod route;
 mod shared;
 mod table;
+mod text;
 mod tree;
 
 use std::num::NonZeroU32;
@@ -23,6 +24,7 @@ use list::Subscribers;
 pub(crate) use route::{Delivered, Identifiers, Route, Target};
 pub(crate) use shared::{Group, pattern_matches};
 use table::Table;
+use text::Text;
 use tree::Tree;
 
 /// Whoever can subscribe.
@@ -81,7 +83,7 @@ pub(crate) struct Router<S> {
 
 /// A filter without wildcards.
 struct Exact<S> {
-    filter: Box<str>,
+    filter: Text<46>,
     subscribers: Subscribers<S>,
 }
 
@@ -169,11 +171,11 @@ impl<S: Subscriber> Router<S> {
 
     /// Who gets the messages of a topic. The answer holds until the generation changes.
     pub(crate) fn route(&self, topic: TopicName<'_>) -> Route<S> {
-        let mut collector = route::Collector::new();
-        let text = topic.as_str();
+        let text = topic.as_str().as_bytes();
         let exact = self.exact.find(self.hasher.hash_one(text), |exact| {
-            exact.filter.as_ref() == text
+            exact.filter.as_bytes() == text
         });
+        let mut collector = route::Collector::new();
         if let Some(exact) = exact {
             collector.add(&exact.subscribers);
         }
@@ -246,14 +248,14 @@ impl<S: Subscriber> Router<S> {
             let place = self.tree.make(filter, &self.hasher);
             return self.tree.at_mut(place);
         }
-        let text = filter.as_str();
+        let text = filter.as_str().as_bytes();
         let hasher = &self.hasher;
         let exact = self.exact.find_or_insert(
             hasher.hash_one(text),
-            |exact| exact.filter.as_ref() == text,
-            |exact| hasher.hash_one(exact.filter.as_ref()),
+            |exact| exact.filter.as_bytes() == text,
+            |exact| hasher.hash_one(exact.filter.as_bytes()),
             || Exact {
-                filter: text.into(),
+                filter: Text::new(text),
                 subscribers: Subscribers::None,
             },
         );
@@ -273,15 +275,16 @@ impl<S: Subscriber> Router<S> {
             self.tree.prune(place, &self.hasher);
             return Some(result);
         }
-        let text = filter.as_str();
+        let text = filter.as_str().as_bytes();
         let hash = self.hasher.hash_one(text);
-        let is_it = |exact: &Exact<S>| exact.filter.as_ref() == text;
+        let is_it = |exact: &Exact<S>| exact.filter.as_bytes() == text;
         let exact = self.exact.find_mut(hash, is_it)?;
         let result = change(&mut exact.subscribers);
         if exact.subscribers.is_empty() {
             let hasher = &self.hasher;
-            self.exact
-                .remove(hash, is_it, |exact| hasher.hash_one(exact.filter.as_ref()));
+            self.exact.remove(hash, is_it, |exact| {
+                hasher.hash_one(exact.filter.as_bytes())
+            });
         }
         Some(result)
     }
