@@ -83,7 +83,7 @@ pub(crate) struct Router<S> {
 
 /// A filter without wildcards.
 struct Exact<S> {
-    filter: Text<46>,
+    filter: Text<22>,
     subscribers: Subscribers<S>,
 }
 

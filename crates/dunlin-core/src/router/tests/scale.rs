@@ -132,6 +132,6 @@ fn all_filters_of_five_levels() {
 fn what_there_is_most_of_is_small() {
     assert_eq!(size_of::<Subscribers<Client>>(), 16);
     assert_eq!(NODE_BYTES, 80);
-    assert_eq!(size_of::<Exact<Client>>(), 64);
+    assert_eq!(size_of::<Exact<Client>>(), 40);
     assert!(size_of::<Target<Client>>() <= 40 + size_of::<Client>());
 }
