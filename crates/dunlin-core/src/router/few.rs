@@ -17,16 +17,10 @@ impl<T: Copy, const N: usize> Few<T, N> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.length + self.rest.len()
-    }
-
-    pub(super) fn get(&self, index: usize) -> Option<T> {
-        if index < self.length {
-            self.short.get(index).copied()
-        } else {
-            self.rest.get(index - self.length).copied()
-        }
+    /// The first value of which this is true.
+    pub(super) fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let (short, _) = self.short.split_at_checked(self.length)?;
+        short.iter().chain(&self.rest).copied().find(is_it)
     }
 
     pub(super) fn push(&mut self, value: T) {

@@ -1,14 +1,15 @@
 //! Who gets a message: subscriptions by Topic Filter, and the route of a Topic Name.
 //!
-//! Filters without wildcards stand in one hash table by their text, those with wildcards in the
+//! Filters without wildcards stand by their text ([`exact`]), those with wildcards in the
 //! [`tree`]. The router holds no lock; a shared subscription has a short one of its own, since
 //! choosing a member changes it.
 
+mod exact;
 mod few;
-mod label;
 mod list;
 mod route;
 mod shared;
+mod slots;
 mod table;
 mod text;
 mod tree;
@@ -20,11 +21,11 @@ use ahash::RandomState;
 use dunlin_codec::{QoS, Share, TopicFilter, TopicName};
 
 use crate::settings::SharedSettings;
+use exact::Exact;
 use list::Subscribers;
 pub(crate) use route::{Delivered, Identifiers, Route, Target};
 pub(crate) use shared::{Group, pattern_matches};
 use table::Table;
-use text::Text;
 use tree::Tree;
 
 /// Whoever can subscribe.
@@ -73,18 +74,12 @@ pub(crate) struct RouterCounts {
 pub(crate) struct Router<S> {
     hasher: RandomState,
     settings: SharedSettings,
-    exact: Table<Exact<S>>,
+    exact: Exact<S>,
     tree: Tree<S>,
     groups: Table<Arc<Group<S>>>,
     generation: u64,
     subscriptions: usize,
     shared_subscriptions: usize,
-}
-
-/// A filter without wildcards.
-struct Exact<S> {
-    filter: Text<22>,
-    subscribers: Subscribers<S>,
 }
 
 impl<S: Subscriber> Router<S> {
@@ -94,7 +89,7 @@ impl<S: Subscriber> Router<S> {
         let mut router = Self {
             hasher,
             settings,
-            exact: Table::new(),
+            exact: Exact::new(),
             tree: Tree::new(),
             groups: Table::new(),
             generation: 0,
@@ -172,12 +167,9 @@ impl<S: Subscriber> Router<S> {
     /// Who gets the messages of a topic. The answer holds until the generation changes.
     pub(crate) fn route(&self, topic: TopicName<'_>) -> Route<S> {
         let text = topic.as_str().as_bytes();
-        let exact = self.exact.find(self.hasher.hash_one(text), |exact| {
-            exact.filter.as_bytes() == text
-        });
         let mut collector = route::Collector::new();
-        if let Some(exact) = exact {
-            collector.add(&exact.subscribers);
+        if let Some(subscribers) = self.exact.find(text, &self.hasher) {
+            collector.add(subscribers);
         }
         self.tree.visit(topic, &self.hasher, |subscribers| {
             collector.add(subscribers)
@@ -249,17 +241,7 @@ impl<S: Subscriber> Router<S> {
             return self.tree.at_mut(place);
         }
         let text = filter.as_str().as_bytes();
-        let hasher = &self.hasher;
-        let exact = self.exact.find_or_insert(
-            hasher.hash_one(text),
-            |exact| exact.filter.as_bytes() == text,
-            |exact| hasher.hash_one(exact.filter.as_bytes()),
-            || Exact {
-                filter: Text::new(text),
-                subscribers: Subscribers::None,
-            },
-        );
-        &mut exact.subscribers
+        self.exact.make(text, &self.hasher)
     }
 
     /// Changes the subscribers to a filter and drops the filter if nobody is left; `None` if it is
@@ -276,17 +258,7 @@ impl<S: Subscriber> Router<S> {
             return Some(result);
         }
         let text = filter.as_str().as_bytes();
-        let hash = self.hasher.hash_one(text);
-        let is_it = |exact: &Exact<S>| exact.filter.as_bytes() == text;
-        let exact = self.exact.find_mut(hash, is_it)?;
-        let result = change(&mut exact.subscribers);
-        if exact.subscribers.is_empty() {
-            let hasher = &self.hasher;
-            self.exact.remove(hash, is_it, |exact| {
-                hasher.hash_one(exact.filter.as_bytes())
-            });
-        }
-        Some(result)
+        self.exact.change(text, &self.hasher, change)
     }
 }
 

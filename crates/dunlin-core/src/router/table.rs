@@ -1,7 +1,6 @@
 //! A hash table in parts, so that none of its growths takes long.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 /// One part for each value of these bits of a hash. hashbrown chooses places by the lowest bits and
 /// tells neighbours apart by the highest seven, so neither of them is used here.
@@ -46,31 +45,6 @@ impl<T> Table<T> {
 
     pub(super) fn find(&self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&T> {
         self.parts.get(Self::part_index(hash))?.find(hash, is_it)
-    }
-
-    pub(super) fn find_mut(&mut self, hash: u64, is_it: impl FnMut(&T) -> bool) -> Option<&mut T> {
-        self.part_mut(hash).find_mut(hash, is_it)
-    }
-
-    /// The value that is there, or the new one.
-    pub(super) fn find_or_insert(
-        &mut self,
-        hash: u64,
-        is_it: impl FnMut(&T) -> bool,
-        hash_of: impl Fn(&T) -> u64,
-        new: impl FnOnce() -> T,
-    ) -> &mut T {
-        let part = self
-            .parts
-            .get_mut(Self::part_index(hash))
-            .expect("the index is below PARTS, and there are as many parts");
-        match part.entry(hash, is_it, hash_of) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(place) => {
-                self.len += 1;
-                place.insert(new()).into_mut()
-            }
-        }
     }
 
     /// Adds a value that is not there.

@@ -1,31 +1,28 @@
 //! The subscription tree: filters with wildcards, by their levels.
 //!
-//! The nodes lie in one store and name each other by number. A child that stands for a text is found
+//! The nodes lie in slots and name each other by number. A child that stands for a text is found
 //! in one table for the whole tree, by the first of its levels; the child for `+` and the subscribers
 //! behind `#` stand in the node itself. Levels that no other filter branches off from share a node, so
 //! that a filter takes one node or two however deep it is. Nothing here recurses, so that neither a
 //! filter nor a name can be too deep.
 
-use std::mem;
-
 use ahash::RandomState;
 use dunlin_codec::{TopicFilter, TopicName};
+use memchr::memchr;
 
 use super::Subscriber;
 use super::few::Few;
-use super::label::Label;
 use super::list::Subscribers;
+use super::slots::Slots;
 use super::table::Table;
+use super::text::Text;
 
 /// The number of the node that stands for no level; as a child's number: there is none.
 const ROOT: u32 = 0;
 
-/// Nodes that are allocated together, so that the store does not move all when it grows.
-const CHUNK: usize = 128;
-
 /// All filters with wildcards.
 pub(super) struct Tree<S> {
-    nodes: Nodes<S>,
+    nodes: Slots<Node<S>>,
     /// Numbers of the nodes whose first level is a text, by parent and that text.
     children: Table<u32>,
 }
@@ -35,9 +32,13 @@ pub(super) struct Tree<S> {
 pub(super) const NODE_BYTES: usize = size_of::<Node<std::rc::Rc<u8>>>();
 
 struct Node<S> {
-    /// The levels from the parent to here, one at least; `+` may be among them. Of no use in the
-    /// root.
-    label: Label,
+    /// The levels from the parent to here, one at least, with the slashes between them; `+` may be
+    /// among them. Of no use in the root.
+    label: Text<30>,
+    /// Bytes of the first of these levels.
+    first_len: u16,
+    /// Whether a `+` is among the levels behind the first.
+    has_plus: bool,
     parent: u32,
     /// The child whose first level is `+`, or [`ROOT`].
     plus: u32,
@@ -58,16 +59,19 @@ pub(super) struct Place {
 
 impl<S: Subscriber> Tree<S> {
     pub(super) fn new() -> Self {
+        let mut nodes = Slots::new();
+        let root = nodes.insert(Node::default());
+        debug_assert_eq!(root, ROOT);
         Self {
-            nodes: Nodes::new(),
+            nodes,
             children: Table::new(),
         }
     }
 
     /// Nodes in use, the root among them.
     #[cfg(test)]
-    pub(super) fn node_count(&self) -> usize {
-        self.nodes.count
+    pub(super) const fn node_count(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Nodes that begin with a text.
@@ -83,58 +87,62 @@ impl<S: Subscriber> Tree<S> {
         hasher: &RandomState,
         mut found: impl FnMut(&Subscribers<S>),
     ) {
-        if self.nodes.count == 1 && self.nodes.get(ROOT).below.is_empty() {
+        if self.nodes.len() == 1 && self.nodes.get(ROOT).below.is_empty() {
             return;
         }
+        let text = topic.as_str().as_bytes();
         // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
         let is_dollar = topic.is_dollar();
-        let mut levels = Levels::new(topic, hasher);
-        // Each node stands at one depth, so it is reached once at most.
-        let mut reached: Few<(u32, usize), 16> = Few::new((ROOT, 0));
+        let mut hashes = Hashes::new(hasher);
+        // Where the next level begins. Each node stands at one depth, so it is reached once at most.
+        let mut reached: Few<(u32, u32), 16> = Few::new((ROOT, 0));
         reached.push((ROOT, 0));
-        while let Some((id, depth)) = reached.pop() {
+        while let Some((id, at)) = reached.pop() {
             let node = self.nodes.get(id);
             let has_wildcards = id != ROOT || !is_dollar;
-            if has_wildcards {
+            if has_wildcards && !node.below.is_empty() {
                 // `#` matches the level above it as well (section 4.7.1.2).
                 found(&node.below);
             }
-            let Some(level) = levels.at(depth) else {
-                found(&node.here);
+            let Some(level) = level_at(text, at) else {
+                if !node.here.is_empty() {
+                    found(&node.here);
+                }
                 continue;
             };
-            if has_wildcards && node.plus != ROOT {
-                let rest = self.nodes.get(node.plus).label.rest();
-                if let Some(depth) = levels.follow(rest, depth + 1) {
-                    reached.push((node.plus, depth));
+            let mut reach = |child: u32, node: &Node<S>| {
+                if let Some(behind) = node.follow(text, behind(at, level)) {
+                    reached.push((child, behind));
                 }
+            };
+            if has_wildcards && node.plus != ROOT {
+                reach(node.plus, self.nodes.get(node.plus));
             }
             if node.texts > 0
-                && let Some(child) = self.child(id, level.text, level.hash)
+                && let Some((child, node)) = self.child(id, level, hashes.of(at, level))
             {
-                let rest = self.nodes.get(child).label.rest();
-                if let Some(depth) = levels.follow(rest, depth + 1) {
-                    reached.push((child, depth));
-                }
+                reach(child, node);
             }
         }
     }
 
     /// The child whose first level is this text.
-    fn child(&self, parent: u32, first: &[u8], first_hash: u64) -> Option<u32> {
-        self.children
-            .find(hash_child(parent, first_hash), |&id| {
-                let node = self.nodes.get(id);
-                node.parent == parent && node.label.first() == first
-            })
-            .copied()
+    fn child(&self, parent: u32, first: &[u8], first_hash: u64) -> Option<(u32, &Node<S>)> {
+        let id = *self.children.find(hash_child(parent, first_hash), |&id| {
+            let node = self.nodes.get(id);
+            node.parent == parent && node.first() == first
+        })?;
+        Some((id, self.nodes.get(id)))
     }
 
     /// The child that a filter goes on with.
     fn child_for(&self, parent: u32, path: &[u8], hasher: &RandomState) -> Option<u32> {
         match first_level(path) {
             b"+" => Some(self.nodes.get(parent).plus).filter(|&id| id != ROOT),
-            first => self.child(parent, first, hash_level(hasher, first)),
+            first => {
+                let hash = hash_level(hasher, first);
+                self.child(parent, first, hash).map(|(id, _)| id)
+            }
         }
     }
 
@@ -160,7 +168,7 @@ impl<S: Subscriber> Tree<S> {
         let mut node = ROOT;
         while let Some(text) = path {
             let Some(child) = self.child_for(node, text, hasher) else {
-                let id = self.nodes.insert(Node::new(node, Label::new(text)));
+                let id = self.nodes.insert(Node::new(node, text));
                 self.link(id, hasher);
                 return Place { node: id, is_below };
             };
@@ -180,7 +188,7 @@ impl<S: Subscriber> Tree<S> {
     fn link(&mut self, id: u32, hasher: &RandomState) {
         let node = self.nodes.get(id);
         let parent = node.parent;
-        if node.label.first() == b"+" {
+        if node.first() == b"+" {
             self.nodes.get_mut(parent).plus = id;
             return;
         }
@@ -209,11 +217,11 @@ impl<S: Subscriber> Tree<S> {
         self.unlink(id, hasher);
         let node = self.nodes.get(id);
         let label = node.label.as_bytes();
-        let upper = Label::new(label.get(..length).unwrap_or_default());
-        let lower = Label::new(label.get(length + 1..).unwrap_or_default());
-        let above = self.nodes.insert(Node::new(node.parent, upper));
+        let upper = Node::new(node.parent, label.get(..length).unwrap_or_default());
+        let lower: Box<[u8]> = label.get(length + 1..).unwrap_or_default().into();
+        let above = self.nodes.insert(upper);
         let node = self.nodes.get_mut(id);
-        node.label = lower;
+        node.set_label(&lower);
         node.parent = above;
         self.link(above, hasher);
         self.link(id, hasher);
@@ -238,18 +246,66 @@ impl<S: Subscriber> Tree<S> {
             self.nodes.remove(id);
             id = parent;
         }
+        if self.nodes.len() == 1 {
+            // The last gives all memory back.
+            let root = self.nodes.remove(ROOT);
+            self.nodes.insert(root);
+        }
     }
 }
 
-impl<S: Subscriber> Node<S> {
-    fn new(parent: u32, label: Label) -> Self {
+/// The root of an empty tree.
+impl<S> Default for Node<S> {
+    fn default() -> Self {
         Self {
-            label,
-            parent,
+            label: Text::new(&[]),
+            first_len: 0,
+            has_plus: false,
+            parent: ROOT,
             plus: ROOT,
             texts: 0,
             here: Subscribers::None,
             below: Subscribers::None,
+        }
+    }
+}
+
+impl<S: Subscriber> Node<S> {
+    fn new(parent: u32, label: &[u8]) -> Self {
+        let mut node = Self {
+            parent,
+            ..Self::default()
+        };
+        node.set_label(label);
+        node
+    }
+
+    fn set_label(&mut self, label: &[u8]) {
+        let first_len = first_level(label).len();
+        self.label = Text::new(label);
+        self.first_len = u16::try_from(first_len).expect("a level is at most as long as a filter");
+        self.has_plus = label.get(first_len..).unwrap_or_default().contains(&b'+');
+    }
+
+    /// The first of its levels.
+    fn first(&self) -> &[u8] {
+        let label = self.label.as_bytes();
+        label.get(..self.first_len.into()).unwrap_or_default()
+    }
+
+    /// Where the level behind its own begins, if those of the topic from `at` on match all of its own
+    /// but the first.
+    fn follow(&self, topic: &[u8], at: u32) -> Option<u32> {
+        let Some(rest) = self.label.as_bytes().get(usize::from(self.first_len) + 1..) else {
+            // There is one only.
+            return Some(at);
+        };
+        if self.has_plus {
+            return follow_with_plus(rest, topic, at);
+        }
+        match topic_from(topic, at)?.strip_prefix(rest)? {
+            [] | [b'/', ..] => Some(behind(at, rest)),
+            _ => None,
         }
     }
 
@@ -269,7 +325,10 @@ fn path_of(filter: TopicFilter<'_>) -> (Option<&[u8]>, bool) {
 }
 
 fn first_level(path: &[u8]) -> &[u8] {
-    path.split(|&byte| byte == b'/').next().unwrap_or_default()
+    match memchr(b'/', path) {
+        Some(end) => path.get(..end).unwrap_or_default(),
+        None => path,
+    }
 }
 
 /// How many bytes the levels take that both begin with. The first level is known to be the same.
@@ -284,53 +343,58 @@ fn common_levels(one: &[u8], other: &[u8]) -> usize {
     common.saturating_sub(1)
 }
 
-/// The levels of a topic, found and hashed when they are first asked for: most topics are deeper than
-/// any filter that is reached.
-struct Levels<'a> {
-    known: Few<Level<'a>, 12>,
-    rest: Option<&'a [u8]>,
+/// What there is of a topic from this byte on; `None` behind its last level.
+fn topic_from(topic: &[u8], at: u32) -> Option<&[u8]> {
+    topic.get(usize::try_from(at).ok()?..)
+}
+
+/// The level of a topic that begins at this byte; `None` behind the last.
+fn level_at(topic: &[u8], at: u32) -> Option<&[u8]> {
+    topic_from(topic, at).map(first_level)
+}
+
+/// Where the level behind these begins.
+fn behind(at: u32, levels: &[u8]) -> u32 {
+    let len = u32::try_from(levels.len()).expect("a topic has 65 535 bytes at most");
+    at + 1 + len
+}
+
+/// Where the level behind these levels of a filter begins, if those of the topic from `at` on match
+/// them.
+fn follow_with_plus(path: &[u8], topic: &[u8], mut at: u32) -> Option<u32> {
+    for wanted in path.split(|&byte| byte == b'/') {
+        let level = level_at(topic, at)?;
+        if wanted != b"+" && wanted != level {
+            return None;
+        }
+        at = behind(at, level);
+    }
+    Some(at)
+}
+
+/// The hashes of a topic's levels, made when they are first asked for: most topics are deeper than any
+/// filter that is reached.
+struct Hashes<'a> {
+    /// Where a level begins, and its hash.
+    known: Few<(u32, u64), 8>,
     hasher: &'a RandomState,
 }
 
-#[derive(Clone, Copy)]
-struct Level<'a> {
-    text: &'a [u8],
-    hash: u64,
-}
-
-impl<'a> Levels<'a> {
-    fn new(topic: TopicName<'a>, hasher: &'a RandomState) -> Self {
+impl<'a> Hashes<'a> {
+    const fn new(hasher: &'a RandomState) -> Self {
         Self {
-            known: Few::new(Level { text: &[], hash: 0 }),
-            rest: Some(topic.as_str().as_bytes()),
+            known: Few::new((0, 0)),
             hasher,
         }
     }
 
-    fn at(&mut self, depth: usize) -> Option<Level<'a>> {
-        while self.known.len() <= depth {
-            let rest = self.rest?;
-            let text = first_level(rest);
-            self.rest = rest.get(text.len() + 1..);
-            let hash = hash_level(self.hasher, text);
-            self.known.push(Level { text, hash });
+    fn of(&mut self, at: u32, level: &[u8]) -> u64 {
+        if let Some((_, hash)) = self.known.find(|(known, _)| *known == at) {
+            return hash;
         }
-        self.known.get(depth)
-    }
-
-    /// The depth behind these levels of a filter, if those of the topic from `depth` on match them.
-    fn follow(&mut self, path: Option<&[u8]>, mut depth: usize) -> Option<usize> {
-        for wanted in path
-            .into_iter()
-            .flat_map(|path| path.split(|&byte| byte == b'/'))
-        {
-            let level = self.at(depth)?;
-            if wanted != b"+" && wanted != level.text {
-                return None;
-            }
-            depth += 1;
-        }
-        Some(depth)
+        let hash = hash_level(self.hasher, level);
+        self.known.push((at, hash));
+        hash
     }
 }
 
@@ -345,72 +409,6 @@ const fn hash_child(parent: u32, level_hash: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-fn hash_node<S>(node: &Node<S>, hasher: &RandomState) -> u64 {
-    hash_child(node.parent, hash_level(hasher, node.label.first()))
-}
-
-/// The nodes, by number.
-struct Nodes<S> {
-    chunks: Vec<Vec<Node<S>>>,
-    /// Numbers that are free again.
-    free: Vec<u32>,
-    count: usize,
-}
-
-impl<S: Subscriber> Nodes<S> {
-    /// The root alone.
-    fn new() -> Self {
-        Self {
-            chunks: vec![vec![Node::new(ROOT, Label::default())]],
-            free: Vec::new(),
-            count: 1,
-        }
-    }
-
-    fn place(id: u32) -> (usize, usize) {
-        let id = usize::try_from(id).unwrap_or(usize::MAX);
-        (id / CHUNK, id % CHUNK)
-    }
-
-    fn get(&self, id: u32) -> &Node<S> {
-        let (chunk, place) = Self::place(id);
-        self.chunks
-            .get(chunk)
-            .and_then(|chunk| chunk.get(place))
-            .expect("a number is in use only while its node is")
-    }
-
-    fn get_mut(&mut self, id: u32) -> &mut Node<S> {
-        let (chunk, place) = Self::place(id);
-        self.chunks
-            .get_mut(chunk)
-            .and_then(|chunk| chunk.get_mut(place))
-            .expect("a number is in use only while its node is")
-    }
-
-    fn insert(&mut self, node: Node<S>) -> u32 {
-        self.count += 1;
-        if let Some(id) = self.free.pop() {
-            *self.get_mut(id) = node;
-            return id;
-        }
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let before = (self.chunks.len() - 1) * CHUNK;
-        let chunk = self.chunks.last_mut().expect("one was pushed if need be");
-        chunk.push(node);
-        u32::try_from(before + chunk.len() - 1).expect("2^32 nodes do not fit into memory")
-    }
-
-    fn remove(&mut self, id: u32) {
-        *self.get_mut(id) = Node::new(ROOT, Label::default());
-        self.free.push(id);
-        self.count -= 1;
-        if self.count == 1 {
-            let root = mem::replace(self.get_mut(ROOT), Node::new(ROOT, Label::default()));
-            self.chunks = vec![vec![root]];
-            self.free = Vec::new();
-        }
-    }
+fn hash_node<S: Subscriber>(node: &Node<S>, hasher: &RandomState) -> u64 {
+    hash_child(node.parent, hash_level(hasher, node.first()))
 }
