@@ -231,7 +231,7 @@ class Floor(Broker):
 
     name = "floor"
     RUNS = ("fan-out", "fan-in", "fan-in-50", "p2p-0", "p2p-1", "p2p-2", "p2p-window-1", "p2p-20k")
-    RUNS += ("latency-5k", "shared", "pair-0", "pair-1", "connect", "idle")
+    RUNS += ("latency-5k", "shared", "pair-0", "pair-1", "connect", "takeover", "idle")
 
     def __init__(self, program):
         self.program = str(program)

@@ -1,5 +1,5 @@
 //! The floor under every broker's cost: a relay that answers CONNECT and SUBSCRIBE with fixed bytes,
-//! routes by the whole topic, keeps nothing and checks nothing.
+//! routes by the whole topic, keeps nothing and checks nothing but who has a client identifier already.
 //!
 //! `bench/run` measures it beside the brokers: what one of them costs above this is its own doing, and
 //! what this costs is the operating system's. MQTT 3.1.1, one thread.
@@ -28,6 +28,7 @@ const READ_BYTES: usize = 256 * 1024;
 struct Relay {
     buffer: RefCell<Vec<u8>>,
     routes: RefCell<HashMap<Box<[u8]>, Route>>,
+    clients: RefCell<HashMap<Box<[u8]>, Rc<Link>>>,
     dirty: RefCell<Vec<Rc<Link>>>,
     flusher: RefCell<Option<Waker>>,
 }
@@ -42,7 +43,11 @@ struct Route {
 
 /// One client.
 struct Link {
-    writer: OwnedWriteHalf,
+    /// `None` once it has ended.
+    writer: RefCell<Option<OwnedWriteHalf>>,
+    client_id: RefCell<Box<[u8]>>,
+    is_ending: Cell<bool>,
+    reader: RefCell<Option<Waker>>,
     out: RefCell<Vec<u8>>,
     is_dirty: Cell<bool>,
     is_blocked: Cell<bool>,
@@ -59,6 +64,7 @@ fn main() -> io::Result<()> {
         let relay = Rc::new(Relay {
             buffer: RefCell::new(vec![0; READ_BYTES]),
             routes: RefCell::default(),
+            clients: RefCell::default(),
             dirty: RefCell::default(),
             flusher: RefCell::default(),
         });
@@ -68,7 +74,10 @@ fn main() -> io::Result<()> {
             stream.set_nodelay(true)?;
             let (reader, writer) = stream.into_split();
             let link = Rc::new(Link {
-                writer,
+                writer: RefCell::new(Some(writer)),
+                client_id: RefCell::default(),
+                is_ending: Cell::new(false),
+                reader: RefCell::default(),
                 out: RefCell::default(),
                 is_dirty: Cell::new(false),
                 is_blocked: Cell::new(false),
@@ -83,7 +92,15 @@ fn main() -> io::Result<()> {
 async fn serve(relay: Rc<Relay>, link: Rc<Link>, mut reader: OwnedReadHalf) {
     let mut rest = Vec::new();
     poll_fn(|context| {
+        let mut waker = link.reader.borrow_mut();
+        if (waker.as_ref()).is_none_or(|waker| !waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+        drop(waker);
         loop {
+            if link.is_ending.get() {
+                return Poll::Ready(());
+            }
             let mut buffer = relay.buffer.borrow_mut();
             let mut read = ReadBuf::new(&mut buffer);
             match Pin::new(&mut reader).poll_read(context, &mut read) {
@@ -105,6 +122,15 @@ async fn serve(relay: Rc<Relay>, link: Rc<Link>, mut reader: OwnedReadHalf) {
     for route in relay.routes.borrow_mut().values_mut() {
         route.links.retain(|(other, _)| !Rc::ptr_eq(other, &link));
     }
+    let client_id = link.client_id.take();
+    let mut clients = relay.clients.borrow_mut();
+    if (clients.get(&client_id)).is_some_and(|other| Rc::ptr_eq(other, &link)) {
+        clients.remove(&client_id);
+    }
+    // Closing says enough.
+    if let Some(writer) = link.writer.take() {
+        writer.forget();
+    }
 }
 
 impl Relay {
@@ -123,7 +149,15 @@ impl Relay {
             let body = packet.get(header.header_len..).unwrap_or_default();
             match header.packet_type {
                 PacketType::Publish => self.relay(link, (header.flags >> 1) & 0b11, body),
-                PacketType::Connect => self.send(link, &[0x20, 2, 0, 0]),
+                PacketType::Connect => {
+                    let version = ProtocolVersion::V311;
+                    let packet = decode_body(&header, body, version, &Limits::default());
+                    if let Ok(Packet::Connect(connect)) = packet {
+                        self.take_over(link, connect.client_id.as_bytes());
+                    }
+                    self.send(link, &[0x20, 2, 0, 0]);
+                }
+                PacketType::Disconnect => link.is_ending.set(true),
                 PacketType::Pingreq => self.send(link, &[0xd0, 0]),
                 PacketType::Pubrec => self.answer(link, 0x62, body),
                 PacketType::Pubrel => self.answer(link, 0x70, body),
@@ -135,6 +169,18 @@ impl Relay {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Ends the connection that has this client identifier, and notes that this one has it.
+    fn take_over(&self, link: &Rc<Link>, client_id: &[u8]) {
+        *link.client_id.borrow_mut() = client_id.into();
+        let earlier = (self.clients.borrow_mut()).insert(client_id.into(), Rc::clone(link));
+        if let Some(earlier) = earlier {
+            earlier.is_ending.set(true);
+            if let Some(waker) = &*earlier.reader.borrow() {
+                waker.wake_by_ref();
             }
         }
     }
@@ -244,7 +290,9 @@ impl Relay {
         if link.is_blocked.get() || out.is_empty() {
             return;
         }
-        match link.writer.try_write(&out) {
+        let writer = link.writer.borrow();
+        let Some(writer) = &*writer else { return };
+        match writer.try_write(&out) {
             Ok(written) if written == out.len() => return out.clear(),
             Ok(written) => {
                 out.drain(..written);
@@ -255,7 +303,15 @@ impl Relay {
         link.is_blocked.set(true);
         let (relay, link) = (Rc::clone(self), Rc::clone(link));
         spawn_local(async move {
-            let is_writable = link.writer.writable().await.is_ok();
+            let is_writable = poll_fn(|context| {
+                let writer = link.writer.borrow();
+                let Some(writer) = &*writer else {
+                    return Poll::Ready(false);
+                };
+                let ready = writer.as_ref().poll_write_ready(context);
+                ready.map(|ready| ready.is_ok())
+            });
+            let is_writable = is_writable.await;
             link.is_blocked.set(!is_writable);
             relay.list(&link);
         });
