@@ -8,7 +8,6 @@
 
 use ahash::RandomState;
 use dunlin_codec::{TopicFilter, TopicName};
-use memchr::memchr;
 
 use super::Subscriber;
 use super::few::Few;
@@ -325,7 +324,7 @@ fn path_of(filter: TopicFilter<'_>) -> (Option<&[u8]>, bool) {
 }
 
 fn first_level(path: &[u8]) -> &[u8] {
-    match memchr(b'/', path) {
+    match path.iter().position(|&byte| byte == b'/') {
         Some(end) => path.get(..end).unwrap_or_default(),
         None => path,
     }
