@@ -1,7 +1,7 @@
 //! Filters without wildcards, by their text.
 //!
-//! A table has the numbers of the filters, and what belongs to one lies in one place: whoever looks one up among
-//! many waits for memory, and the table alone is small enough for a cache.
+//! A table has the numbers of the filters, so that its unused places are small ones, and what belongs to a
+//! filter lies in one place, as long as its text is not a long one.
 
 use ahash::RandomState;
 

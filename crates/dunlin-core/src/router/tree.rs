@@ -245,8 +245,8 @@ impl<S: Subscriber> Tree<S> {
             self.nodes.remove(id);
             id = parent;
         }
-        if self.nodes.len() == 1 {
-            // The last gives all memory back.
+        if id != place.node && self.nodes.len() == 1 {
+            // With the last of them all memory goes.
             let root = self.nodes.remove(ROOT);
             self.nodes.insert(root);
         }
