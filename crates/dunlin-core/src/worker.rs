@@ -1,16 +1,17 @@
 //! What one thread of the broker keeps for itself between the inputs that it handles.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use dunlin_codec::EncodeError;
+use dunlin_codec::{EncodeError, TopicName};
 use hashbrown::HashMap;
 
 use crate::broker::{Broker, Joined, Outstanding};
 use crate::id::{ConnectionId, SessionNumber};
 use crate::message::{Draft, Message};
 use crate::output::Buffers;
-use crate::router::Route;
+use crate::router::{Route, Search};
 use crate::session::delivery::Delivery;
 use crate::session::{SessionRef, StoredForm};
 use crate::stats::Stats;
@@ -29,6 +30,11 @@ pub struct Worker {
     routes_generation: u64,
     /// The route of the last message: the next one often has the same topic.
     last: LastRoute,
+    /// Routes of the messages that come next.
+    ahead: RoutesAhead,
+    search: Search<SessionRef>,
+    /// Whether the topic of the last message, if it had not that of the one before, was not remembered.
+    is_new: bool,
     /// Parts of the hashes of topics that were not remembered when they came last: one that does not
     /// come again soon is not worth it.
     seen: Box<[u32]>,
@@ -64,6 +70,45 @@ impl LastRoute {
         self.topic.extend_from_slice(topic);
         self.address = Arc::as_ptr(route).addr();
         self.route = None;
+    }
+}
+
+/// Routes that were looked up before their messages were handled.
+#[derive(Default)]
+struct RoutesAhead {
+    /// The topics, one behind the other.
+    topics: Vec<u8>,
+    /// Where the next topic begins.
+    at: usize,
+    /// Where each topic ends, and its route.
+    routes: VecDeque<(usize, Arc<Route<SessionRef>>)>,
+}
+
+impl RoutesAhead {
+    fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.topics.clear();
+        self.at = 0;
+        self.routes.clear();
+    }
+
+    fn push(&mut self, topic: &[u8], route: Route<SessionRef>) {
+        self.topics.extend_from_slice(topic);
+        self.routes.push_back((self.topics.len(), Arc::new(route)));
+    }
+
+    /// The route of a topic. Those before it are forgotten: their messages do not come.
+    fn take(&mut self, topic: &[u8]) -> Option<Arc<Route<SessionRef>>> {
+        while let Some((end, route)) = self.routes.pop_front() {
+            let begin = std::mem::replace(&mut self.at, end);
+            if self.topics.get(begin..end) == Some(topic) {
+                return Some(route);
+            }
+        }
+        None
     }
 }
 
@@ -118,6 +163,9 @@ impl Worker {
             )),
             routes_generation: 0,
             last: LastRoute::default(),
+            ahead: RoutesAhead::default(),
+            search: Search::default(),
+            is_new: false,
             seen: vec![0; SEEN_MAX].into(),
             random: seed,
             notices: Vec::new(),
@@ -145,20 +193,42 @@ impl Worker {
     #[inline]
     pub(crate) fn route(&mut self, broker: &Broker, message: &Message) -> Arc<Route<SessionRef>> {
         let topic = message.topic_bytes();
+        self.forget_stale(broker);
+        if self.last.topic == topic
+            && let Some(route) = self.last.route.take()
+        {
+            return route;
+        }
+        if !self.ahead.is_empty()
+            && let Some(route) = self.ahead.take(topic)
+        {
+            return self.remember(topic, route);
+        }
+        if let Some(route) = self.routes.get(topic) {
+            self.last.set(topic, route);
+            self.is_new = false;
+            return Arc::clone(route);
+        }
+        self.is_new = true;
+        let mut routes = broker.routes(&[message.topic()], &mut self.search);
+        let route = Arc::new(routes.next().expect("each topic has a route"));
+        drop(routes);
+        self.remember(topic, route)
+    }
+
+    /// Forgets the routes that hold no more.
+    fn forget_stale(&mut self, broker: &Broker) {
         let generation = broker.routes_generation();
         if generation != self.routes_generation {
             self.routes.clear();
             self.last = LastRoute::default();
+            self.ahead.clear();
             self.routes_generation = generation;
-        } else if self.last.topic == topic
-            && let Some(route) = self.last.route.take()
-        {
-            return route;
-        } else if let Some(route) = self.routes.get(topic) {
-            self.last.set(topic, route);
-            return Arc::clone(route);
         }
-        let route = Arc::new(broker.route(message.topic()));
+    }
+
+    /// Remembers a route if its topic comes again and again.
+    fn remember(&mut self, topic: &[u8], route: Arc<Route<SessionRef>>) -> Arc<Route<SessionRef>> {
         self.last.set(topic, &route);
         if !self.comes_again(topic) {
             return route;
@@ -168,6 +238,27 @@ impl Worker {
         }
         self.routes.insert(topic.into(), Arc::clone(&route));
         route
+    }
+
+    /// Whether it is worth it to look up where the next messages go: the last topic was not remembered,
+    /// and nothing is looked up yet.
+    #[inline]
+    pub(crate) fn looks_ahead(&self) -> bool {
+        self.is_new && self.ahead.is_empty()
+    }
+
+    /// Looks up where messages go that come next, in this order. Several at once wait for memory together.
+    pub(crate) fn look_ahead(&mut self, broker: &Broker, topics: &[TopicName<'_>]) {
+        self.forget_stale(broker);
+        let first = topics.first().map(|topic| topic.as_str().as_bytes());
+        if first.is_some_and(|first| self.routes.contains_key(first)) {
+            self.is_new = false;
+            return;
+        }
+        self.ahead.clear();
+        for (topic, route) in topics.iter().zip(broker.routes(topics, &mut self.search)) {
+            self.ahead.push(topic.as_str().as_bytes(), route);
+        }
     }
 
     /// Takes a route back, for the next message of its topic.
@@ -202,6 +293,8 @@ impl Worker {
         self.stored_form = None;
         self.routes = HashMap::with_hasher(self.routes.hasher().clone());
         self.last = LastRoute::default();
+        self.ahead = RoutesAhead::default();
+        self.search = Search::default();
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {

@@ -24,7 +24,7 @@ pub use rewrite::{Progress, Rewrite};
 use crate::access::Access;
 use crate::message::Message;
 use crate::retained::Retained;
-use crate::router::{Grant, Group, Route, Router};
+use crate::router::{Grant, Group, Route, Router, Search};
 use crate::session::payload_memory::PayloadMemory;
 use crate::session::table::SessionTable;
 use crate::session::{Session, SessionRef};
@@ -152,8 +152,13 @@ impl Broker {
         self.generation.load(Ordering::Acquire)
     }
 
-    pub(crate) fn route(&self, topic: TopicName<'_>) -> Route<SessionRef> {
-        self.router.read().route(topic)
+    /// Who gets the messages of these topics, in their order.
+    pub(crate) fn routes<'s>(
+        &self,
+        topics: &[TopicName<'_>],
+        search: &'s mut Search<SessionRef>,
+    ) -> impl Iterator<Item = Route<SessionRef>> + use<'s> {
+        self.router.read().routes(topics, search)
     }
 
     /// A number above that of every publish planned so far.

@@ -1,7 +1,8 @@
 //! PUBLISH from the client, and the receiver's side of QoS 2 (sections 3.3 and 4.3).
 
 use dunlin_codec::{
-    Limits, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName, fixed_header,
+    Limits, PacketIdentifier, PacketType, Publish, QoS, ReasonCode, TopicName, decode_publish,
+    fixed_header,
 };
 
 use super::{Connected, Connection, State, v3};
@@ -14,6 +15,10 @@ use crate::output::Output;
 use crate::session::received::{Arrival, Exchange};
 use crate::settings::MqttSettings;
 use crate::worker::Occasion;
+
+/// Topics whose messages' receivers are looked up at once, and packets that are looked at for them.
+const TOPICS_AHEAD_MAX: usize = 8;
+const PACKETS_AHEAD_MAX: usize = 32;
 
 impl Connected {
     #[inline]
@@ -114,6 +119,39 @@ impl Connected {
             acknowledgement,
             exchange,
         }))
+    }
+
+    fn look_ahead(&self, context: &mut Occasion<'_>, mut bytes: &[u8], limits: &Limits) {
+        let mut topics = [TopicName::EMPTY; TOPICS_AHEAD_MAX];
+        let (mut count, mut last) = (0, TopicName::EMPTY);
+        for _ in 0..PACKETS_AHEAD_MAX {
+            let Ok(Some(header)) = fixed_header(bytes, limits) else {
+                break;
+            };
+            let Some(body) = bytes.get(header.header_len..header.packet_len()) else {
+                break;
+            };
+            if header.packet_type != PacketType::Publish {
+                break;
+            }
+            let Ok(publish) = decode_publish(&header, body, self.version, limits, last) else {
+                break;
+            };
+            // Instead of an alias there is none, and the route of the topic before is remembered.
+            if !publish.topic.is_empty() && publish.topic != last {
+                let Some(place) = topics.get_mut(count) else {
+                    break;
+                };
+                *place = publish.topic;
+                last = publish.topic;
+                count += 1;
+            }
+            bytes = bytes.get(header.packet_len()..).unwrap_or_default();
+        }
+        if count > 1 {
+            let topics = topics.get(..count).unwrap_or_default();
+            context.worker.look_ahead(context.broker, topics);
+        }
     }
 
     fn note_alias(
@@ -257,6 +295,18 @@ impl Connection {
             context.worker.stats.publish_received += count as u64;
         }
         (length, count)
+    }
+
+    /// Looks up who gets the PUBLISH packets at the beginning of `bytes`, or some of them if they are many,
+    /// where that is not known of the topics that come: for all of them at once it takes less time than for
+    /// one after the other.
+    #[inline]
+    pub fn look_ahead(&self, context: &mut Occasion<'_>, bytes: &[u8], limits: &Limits) {
+        if context.worker.looks_ahead()
+            && let State::Connected(connected) = &self.state
+        {
+            connected.look_ahead(context, bytes, limits);
+        }
     }
 
     /// Whether the connection ends soon because the store had no room for what the client published,

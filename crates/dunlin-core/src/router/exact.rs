@@ -4,6 +4,7 @@
 //! filter lies in one place, as long as its text is not a long one.
 
 use ahash::RandomState;
+use dunlin_codec::TopicName;
 
 use super::Subscriber;
 use super::list::Subscribers;
@@ -55,10 +56,32 @@ impl<S: Subscriber> Exact<S> {
         self.by_text.find(hash, is_it).copied()
     }
 
-    /// Who subscribes to this filter, if anybody does.
-    pub(super) fn find(&self, text: &[u8], hasher: &RandomState) -> Option<&Subscribers<S>> {
-        let id = self.id(text, hasher.hash_one(text))?;
-        Some(&self.filters.get(id).subscribers)
+    /// Calls `found` with the place of each topic that is a filter, and who subscribes to that. Where the
+    /// filters are is found for all of them before any is looked at, so that memory is waited for once.
+    pub(super) fn find(
+        &self,
+        topics: &[TopicName<'_>],
+        hasher: &RandomState,
+        ids: &mut Vec<Option<u32>>,
+        mut found: impl FnMut(usize, &Subscribers<S>),
+    ) {
+        if self.filters.len() == 0 {
+            return;
+        }
+        let texts = || topics.iter().map(|topic| topic.as_str().as_bytes());
+        let likely = |text| self.by_text.likely(hasher.hash_one(text)).copied();
+        ids.clear();
+        ids.extend(texts().map(likely));
+        for (place, (text, id)) in texts().zip(ids).enumerate() {
+            let mut filter = id.map(|id| self.filters.get(id));
+            if filter.is_some_and(|filter| filter.text.as_bytes() != text) {
+                let other = self.id(text, hasher.hash_one(text));
+                filter = other.map(|id| self.filters.get(id));
+            }
+            if let Some(filter) = filter {
+                found(place, &filter.subscribers);
+            }
+        }
     }
 
     /// The subscribers to this filter, which is added if need be.
@@ -69,10 +92,7 @@ impl<S: Subscriber> Exact<S> {
                 text: Text::new(text),
                 subscribers: Subscribers::None,
             });
-            let filters = &self.filters;
-            self.by_text.insert(hash, id, |&id| {
-                hasher.hash_one(filters.get(id).text.as_bytes())
-            });
+            self.by_text.insert(hash, id);
             id
         });
         &mut self.filters.get_mut(id).subscribers
@@ -91,12 +111,7 @@ impl<S: Subscriber> Exact<S> {
         let filter = self.filters.get_mut(id);
         let result = change(&mut filter.subscribers);
         if filter.subscribers.is_empty() {
-            let filters = &self.filters;
-            self.by_text.remove(
-                hash,
-                |&other| other == id,
-                |&id| hasher.hash_one(filters.get(id).text.as_bytes()),
-            );
+            self.by_text.remove(hash, |&other| other == id);
             self.filters.remove(id);
         }
         Some(result)

@@ -5,7 +5,6 @@
 //! choosing a member changes it.
 
 mod exact;
-mod few;
 mod list;
 mod route;
 mod shared;
@@ -68,6 +67,23 @@ pub(crate) struct RouterCounts {
     pub(crate) shared_subscriptions: usize,
     /// Shared subscriptions, each counted once however many members it has.
     pub(crate) groups: usize,
+}
+
+/// Room for what looking up routes takes, which whoever does it again keeps.
+pub(crate) struct Search<S> {
+    collectors: Vec<route::Collector<S>>,
+    ids: Vec<Option<u32>>,
+    steps: tree::Steps,
+}
+
+impl<S> Default for Search<S> {
+    fn default() -> Self {
+        Self {
+            collectors: Vec::new(),
+            ids: Vec::new(),
+            steps: tree::Steps::default(),
+        }
+    }
 }
 
 /// All subscriptions.
@@ -164,17 +180,28 @@ impl<S: Subscriber> Router<S> {
         }
     }
 
-    /// Who gets the messages of a topic. The answer holds until the generation changes.
-    pub(crate) fn route(&self, topic: TopicName<'_>) -> Route<S> {
-        let text = topic.as_str().as_bytes();
-        let mut collector = route::Collector::new();
-        if let Some(subscribers) = self.exact.find(text, &self.hasher) {
-            collector.add(subscribers);
-        }
-        self.tree.visit(topic, &self.hasher, |subscribers| {
-            collector.add(subscribers)
-        });
-        collector.finish()
+    /// Who gets the messages of these topics, in their order. The answers hold until the generation
+    /// changes.
+    pub(crate) fn routes<'s>(
+        &self,
+        topics: &[TopicName<'_>],
+        search: &'s mut Search<S>,
+    ) -> impl Iterator<Item = Route<S>> + use<'s, S> {
+        let Search {
+            collectors,
+            ids,
+            steps,
+        } = search;
+        collectors.clear();
+        collectors.resize_with(topics.len(), route::Collector::new);
+        let mut found = |place: usize, subscribers: &Subscribers<S>| {
+            if let Some(collector) = collectors.get_mut(place) {
+                collector.add(subscribers);
+            }
+        };
+        self.exact.find(topics, &self.hasher, ids, &mut found);
+        self.tree.visit(topics, &self.hasher, steps, &mut found);
+        collectors.drain(..).map(route::Collector::finish)
     }
 
     /// The shared subscription of this filter, `$share/{name}/{filter}` or `$queue/{filter}`.
@@ -213,24 +240,16 @@ impl<S: Subscriber> Router<S> {
         let group = Arc::new(Group::new(filter.as_str(), strategy, is_durable));
         self.subscribers_mut(share.filter)
             .add_group(Arc::clone(&group));
-        let hasher = &self.hasher;
-        self.groups.insert(
-            hasher.hash_one(filter.as_str()),
-            Arc::clone(&group),
-            |group| hasher.hash_one(group.text()),
-        );
+        let hash = self.hasher.hash_one(filter.as_str());
+        self.groups.insert(hash, Arc::clone(&group));
         self.generation += 1;
         group
     }
 
     fn remove_group(&mut self, group: &Arc<Group<S>>, share: &Share<'_>) {
         self.change(share.filter, |subscribers| subscribers.remove_group(group));
-        let hasher = &self.hasher;
-        self.groups.remove(
-            hasher.hash_one(group.text()),
-            |other| Arc::ptr_eq(other, group),
-            |group| hasher.hash_one(group.text()),
-        );
+        let hash = self.hasher.hash_one(group.text());
+        self.groups.remove(hash, |other| Arc::ptr_eq(other, group));
         self.generation += 1;
     }
 

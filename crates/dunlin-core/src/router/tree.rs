@@ -10,7 +10,6 @@ use ahash::RandomState;
 use dunlin_codec::{TopicFilter, TopicName};
 
 use super::Subscriber;
-use super::few::Few;
 use super::list::Subscribers;
 use super::slots::Slots;
 use super::table::Table;
@@ -56,6 +55,33 @@ pub(super) struct Place {
     is_below: bool,
 }
 
+/// Room for what [`Tree::visit`] is about.
+#[derive(Default)]
+pub(super) struct Steps {
+    reached: Vec<Reached>,
+    next: Vec<Next>,
+}
+
+/// A node that a topic has reached. Each stands at one depth, so it is reached once at most.
+#[derive(Clone, Copy)]
+struct Reached {
+    /// Which of the topics.
+    place: usize,
+    node: u32,
+    /// Where the next level of the topic begins.
+    at: u32,
+}
+
+/// A node where a topic may go on.
+struct Next {
+    from: Reached,
+    /// Where the level behind that begins which goes with the node's first.
+    behind: u32,
+    node: u32,
+    /// The hash of the node's first level by which it was found, unless that is `+`.
+    hash: Option<u64>,
+}
+
 impl<S: Subscriber> Tree<S> {
     pub(super) fn new() -> Self {
         let mut nodes = Slots::new();
@@ -79,57 +105,109 @@ impl<S: Subscriber> Tree<S> {
         self.children.len()
     }
 
-    /// Calls `found` for each filter that matches.
+    /// Calls `found` with the place of a topic for each filter that matches it. All topics go down a node
+    /// at a time, and where the next nodes are is found for all of them before any is looked at, so that
+    /// memory is waited for once.
     pub(super) fn visit(
         &self,
-        topic: TopicName<'_>,
+        topics: &[TopicName<'_>],
         hasher: &RandomState,
-        mut found: impl FnMut(&Subscribers<S>),
+        steps: &mut Steps,
+        mut found: impl FnMut(usize, &Subscribers<S>),
     ) {
         if self.nodes.len() == 1 && self.nodes.get(ROOT).below.is_empty() {
             return;
         }
-        let text = topic.as_str().as_bytes();
-        // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
-        let is_dollar = topic.is_dollar();
-        let mut hashes = Hashes::new(hasher);
-        // Where the next level begins. Each node stands at one depth, so it is reached once at most.
-        let mut reached: Few<(u32, u32), 16> = Few::new((ROOT, 0));
-        reached.push((ROOT, 0));
-        while let Some((id, at)) = reached.pop() {
-            let node = self.nodes.get(id);
-            let has_wildcards = id != ROOT || !is_dollar;
-            if has_wildcards && !node.below.is_empty() {
-                // `#` matches the level above it as well (section 4.7.1.2).
-                found(&node.below);
-            }
-            let Some(level) = level_at(text, at) else {
-                if !node.here.is_empty() {
-                    found(&node.here);
+        steps.reached.clear();
+        let at_root = |place| Reached {
+            place,
+            node: ROOT,
+            at: 0,
+        };
+        steps.reached.extend((0..topics.len()).map(at_root));
+        while !steps.reached.is_empty() {
+            let mut hashes = Hashes::new(hasher);
+            for reached in steps.reached.drain(..) {
+                if let Some(topic) = topics.get(reached.place) {
+                    let found = |subscribers: &Subscribers<S>| found(reached.place, subscribers);
+                    let next = &mut steps.next;
+                    self.step(*topic, &reached, &mut hashes, next, found);
                 }
-                continue;
-            };
-            let mut reach = |child: u32, node: &Node<S>| {
-                if let Some(behind) = node.follow(text, behind(at, level)) {
-                    reached.push((child, behind));
-                }
-            };
-            if has_wildcards && node.plus != ROOT {
-                reach(node.plus, self.nodes.get(node.plus));
             }
-            if node.texts > 0
-                && let Some((child, node)) = self.child(id, level, hashes.of(at, level))
-            {
-                reach(child, node);
+            for next in steps.next.drain(..) {
+                let Some(text) = topics.get(next.from.place) else {
+                    continue;
+                };
+                steps
+                    .reached
+                    .extend(self.follow(text.as_str().as_bytes(), &next));
             }
         }
+    }
+
+    /// Looks at a node that a topic has reached, and for the nodes where it may go on.
+    fn step(
+        &self,
+        topic: TopicName<'_>,
+        reached: &Reached,
+        hashes: &mut Hashes<'_>,
+        next: &mut Vec<Next>,
+        mut found: impl FnMut(&Subscribers<S>),
+    ) {
+        let node = self.nodes.get(reached.node);
+        // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
+        let has_wildcards = reached.node != ROOT || !topic.is_dollar();
+        if has_wildcards && !node.below.is_empty() {
+            // `#` matches the level above it as well (section 4.7.1.2).
+            found(&node.below);
+        }
+        let Some(level) = level_at(topic.as_str().as_bytes(), reached.at) else {
+            if !node.here.is_empty() {
+                found(&node.here);
+            }
+            return;
+        };
+        let mut push = |node: u32, hash: Option<u64>| {
+            next.push(Next {
+                from: *reached,
+                behind: behind(reached.at, level),
+                node,
+                hash,
+            });
+        };
+        if has_wildcards && node.plus != ROOT {
+            push(node.plus, None);
+        }
+        if node.texts > 0 {
+            let hash = hashes.of(reached, level);
+            if let Some(&child) = self.children.likely(hash_child(reached.node, hash)) {
+                push(child, Some(hash));
+            }
+        }
+    }
+
+    /// Where a topic is behind the levels of this node, if it matches them.
+    fn follow(&self, topic: &[u8], next: &Next) -> Option<Reached> {
+        let Reached { place, node, at } = next.from;
+        let mut id = next.node;
+        let mut child = self.nodes.get(id);
+        if let Some(hash) = next.hash {
+            let level = level_at(topic, at)?;
+            if !child.begins(node, level) {
+                (id, child) = self.child(node, level, hash)?;
+            }
+        }
+        Some(Reached {
+            place,
+            node: id,
+            at: child.follow(topic, next.behind)?,
+        })
     }
 
     /// The child whose first level is this text.
     fn child(&self, parent: u32, first: &[u8], first_hash: u64) -> Option<(u32, &Node<S>)> {
         let id = *self.children.find(hash_child(parent, first_hash), |&id| {
-            let node = self.nodes.get(id);
-            node.parent == parent && node.first() == first
+            self.nodes.get(id).begins(parent, first)
         })?;
         Some((id, self.nodes.get(id)))
     }
@@ -191,23 +269,20 @@ impl<S: Subscriber> Tree<S> {
             self.nodes.get_mut(parent).plus = id;
             return;
         }
-        let nodes = &self.nodes;
-        let hash_of = |&id: &u32| hash_node(nodes.get(id), hasher);
-        self.children.insert(hash_of(&id), id, hash_of);
+        self.children.insert(hash_node(node, hasher), id);
         self.nodes.get_mut(parent).texts += 1;
     }
 
     /// Removes a node from its parent.
     fn unlink(&mut self, id: u32, hasher: &RandomState) {
-        let parent = self.nodes.get(id).parent;
+        let node = self.nodes.get(id);
+        let parent = node.parent;
         if self.nodes.get(parent).plus == id {
             self.nodes.get_mut(parent).plus = ROOT;
             return;
         }
-        let nodes = &self.nodes;
-        let hash_of = |&id: &u32| hash_node(nodes.get(id), hasher);
-        self.children
-            .remove(hash_of(&id), |&other| other == id, hash_of);
+        let hash = hash_node(node, hasher);
+        self.children.remove(hash, |&other| other == id);
         self.nodes.get_mut(parent).texts -= 1;
     }
 
@@ -292,6 +367,11 @@ impl<S: Subscriber> Node<S> {
         label.get(..self.first_len.into()).unwrap_or_default()
     }
 
+    /// Whether it is the child of this node whose first level is this text.
+    fn begins(&self, parent: u32, first: &[u8]) -> bool {
+        self.parent == parent && self.first() == first
+    }
+
     /// Where the level behind its own begins, if those of the topic from `at` on match all of its own
     /// but the first.
     fn follow(&self, topic: &[u8], at: u32) -> Option<u32> {
@@ -371,29 +451,27 @@ fn follow_with_plus(path: &[u8], topic: &[u8], mut at: u32) -> Option<u32> {
     Some(at)
 }
 
-/// The hashes of a topic's levels, made when they are first asked for: most topics are deeper than any
-/// filter that is reached.
+/// The hash of a level, for all nodes that one topic has reached before it.
 struct Hashes<'a> {
-    /// Where a level begins, and its hash.
-    known: Few<(u32, u64), 8>,
+    /// Of which topic, by its place; where the level begins; and the hash.
+    last: Option<(usize, u32, u64)>,
     hasher: &'a RandomState,
 }
 
 impl<'a> Hashes<'a> {
     const fn new(hasher: &'a RandomState) -> Self {
-        Self {
-            known: Few::new((0, 0)),
-            hasher,
-        }
+        Self { last: None, hasher }
     }
 
-    fn of(&mut self, at: u32, level: &[u8]) -> u64 {
-        if let Some((_, hash)) = self.known.find(|(known, _)| *known == at) {
-            return hash;
+    fn of(&mut self, reached: &Reached, level: &[u8]) -> u64 {
+        match self.last {
+            Some((place, at, hash)) if (place, at) == (reached.place, reached.at) => hash,
+            _ => {
+                let hash = hash_level(self.hasher, level);
+                self.last = Some((reached.place, reached.at, hash));
+                hash
+            }
         }
-        let hash = hash_level(self.hasher, level);
-        self.known.push((at, hash));
-        hash
     }
 }
 

@@ -219,7 +219,11 @@ impl Node {
             Err(_) => connection.input.len(),
         };
         connection.since = None;
-        Some(connection.input.drain(..length).collect())
+        self.with(link, around, |connection, occasion| {
+            let Connection { core, input, .. } = connection;
+            core.look_ahead(occasion, input, &limits);
+            input.drain(..length).collect()
+        })
     }
 
     /// Begins to close, if the core said so.

@@ -128,6 +128,7 @@ impl Inner {
                     match header.packet_type {
                         PacketType::Publish => {
                             publishes += 1;
+                            self.look_ahead(turn, (rest, &limits));
                             let publish = decode_publish(&header, body, version, &limits, known);
                             if let Ok(publish) = &publish {
                                 known = publish.topic;
@@ -182,6 +183,16 @@ impl Inner {
             consumed,
             goes_on: self.phase == Phase::Open,
             is_quiet: is_quiet && self.phase == Phase::Open,
+        }
+    }
+
+    /// Lets the core look up who gets the publishes that these bytes begin with.
+    fn look_ahead(&self, turn: &Turn<'_>, (bytes, limits): (&[u8], &Limits)) {
+        // Below a mount point topics are others than in the packets.
+        if !turn.is_last && turn.connection.mount_point().is_empty() {
+            turn.worker.with_core(turn.now, |context| {
+                self.core.look_ahead(context, bytes, limits);
+            });
         }
     }
 

@@ -13,7 +13,7 @@ use ahash::RandomState;
 use dunlin_codec::{QoS, TopicFilter, TopicName};
 use proptest::prelude::*;
 
-use super::{Grant, Member, Router, Subscriber};
+use super::{Grant, Member, Route, Router, Search, Subscriber};
 use crate::settings::SharedSettings;
 
 /// A client that is no more than its number and what the strategies ask for.
@@ -60,6 +60,15 @@ impl Member for Client {
 
     fn is_kept(&self) -> bool {
         false
+    }
+}
+
+impl<S: Subscriber> Router<S> {
+    /// The route of one topic.
+    fn route(&self, topic: TopicName<'_>) -> Route<S> {
+        let mut search = Search::default();
+        let mut routes = self.routes(&[topic], &mut search);
+        routes.next().expect("each topic has one")
     }
 }
 

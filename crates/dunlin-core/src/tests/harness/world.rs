@@ -244,6 +244,7 @@ impl World {
             worker: &mut self.workers[peer.worker],
             now: self.now,
         };
+        peer.connection.look_ahead(&mut context, &input, &limits);
         let (outcome, length) = match decode(&input, version, &limits) {
             Ok(None) => {
                 peer.input = input;
