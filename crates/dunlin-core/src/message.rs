@@ -323,19 +323,25 @@ impl Message {
     /// The same message, with its place among all publishes.
     #[inline]
     pub(crate) fn numbered(mut self, sequence: u64) -> Self {
+        self.number(sequence);
+        self
+    }
+
+    /// Gives it its place among all publishes.
+    #[inline]
+    pub(crate) fn number(&mut self, sequence: u64) {
         let is_numbered = self.0.with_arc_mut(|message| {
             let alone = triomphe::Arc::get_mut(message);
             alone.map(|message| message.header_mut().sequence = sequence)
         });
-        if is_numbered.is_some() {
-            return self;
+        if is_numbered.is_none() {
+            // Somebody has it under another number.
+            let head = Head {
+                sequence,
+                ..self.head().clone()
+            };
+            *self = Self(ThinArc::from_header_and_slice(head, self.bytes()));
         }
-        // Somebody has it under another number.
-        let head = Head {
-            sequence,
-            ..self.head().clone()
-        };
-        Self(ThinArc::from_header_and_slice(head, self.bytes()))
     }
 
     /// The place of its publish among all; 0 before it is planned. No two messages have the same.

@@ -33,7 +33,7 @@ pub struct Worker {
     /// Routes of the messages that come next.
     ahead: RoutesAhead,
     search: Search<SessionRef>,
-    /// Whether the topic of the last message, if it had not that of the one before, was not remembered.
+    /// Whether the topic of the last message was not remembered.
     is_new: bool,
     /// Parts of the hashes of topics that were not remembered when they came last: one that does not
     /// come again soon is not worth it.
@@ -197,6 +197,7 @@ impl Worker {
         if self.last.topic == topic
             && let Some(route) = self.last.route.take()
         {
+            self.is_new = false;
             return route;
         }
         if !self.ahead.is_empty()

@@ -1,12 +1,13 @@
 //! Doing what a committed plan says: memory follows the store.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Arc;
 
 use dunlin_codec::{QoS, ReasonCode, TopicFilter};
 
 use crate::broker::keep::given;
-use crate::broker::plan::{Joined, Kept};
+use crate::broker::plan::{Joined, Keepers, Kept};
 use crate::broker::rewrite::message_record;
 use crate::broker::{Broker, Committed, PublishPlan};
 use crate::error::Refusal;
@@ -53,7 +54,7 @@ impl Broker {
     /// [`Worker::take_notices`](crate::worker::Worker::take_notices) then.
     #[inline]
     pub fn apply(&self, worker: &mut Worker, committed: Committed, mut done: impl FnMut(Receipt)) {
-        let plan = committed.plan;
+        let mut plan = committed.plan;
         let is_retained = !plan.retains || self.retain(&plan.message).is_ok();
         if !is_retained && plan.keeps_retained() {
             let sequence = plan.message.sequence();
@@ -63,7 +64,11 @@ impl Broker {
         let is_for_nobody = late.as_ref().unwrap_or(&plan.route).is_empty();
         let are_refused = match &late {
             Some(route) => self.give_late(worker, &plan, route),
-            None => self.give_as_planned(worker, &plan),
+            None => {
+                let keepers = Kept::keepers(&plan.kept);
+                let joined = &mut plan.joined;
+                self.give_as_planned(worker, &plan.route, keepers, plan.message, joined)
+            }
         };
         worker.take_back(plan.route);
         let reason_code = |place: usize| {
@@ -120,15 +125,41 @@ impl Broker {
 
     /// Gives messages to those for whom they were planned; a bit for each, set if one refused it.
     #[inline]
-    fn give_as_planned(&self, worker: &mut Worker, plan: &PublishPlan) -> u64 {
-        let PublishPlan { message, route, .. } = plan;
-        let keepers = Kept::keepers(&plan.kept);
+    fn give_as_planned(
+        &self,
+        worker: &mut Worker,
+        route: &Route<SessionRef>,
+        keepers: &Keepers,
+        message: Message,
+        joined: &mut Option<Box<Joined>>,
+    ) -> u64 {
         let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
         let are_many = route.targets.len() >= MANY;
-        let written = are_many.then(|| Written::of(message, Joined::messages(&plan.joined)));
+        let publisher = message.publisher().0;
+        if let ([target], []) = (&*route.targets, &*route.groups) {
+            // Nobody else needs them.
+            let Some(grant) = target.delivered_from(publisher) else {
+                return 0;
+            };
+            let offer = Offer {
+                grant,
+                group: None,
+                is_kept: keepers.has_target(0),
+                is_urgent,
+                written: None,
+            };
+            let joined = joined
+                .iter_mut()
+                .flat_map(|joined| joined.messages.drain(..));
+            let messages = std::iter::once(message).chain(joined).map(Cow::Owned);
+            return self.offer_all(worker, &target.subscriber, messages, &offer);
+        }
+        let joined = Joined::messages(joined);
+        let messages = || std::iter::once(&message).chain(joined);
+        let written = are_many.then(|| Written::of(&message, joined));
         let mut are_refused = 0;
         for (place, target) in route.targets.iter().enumerate() {
-            let Some(grant) = target.delivered_from(message.publisher().0) else {
+            let Some(grant) = target.delivered_from(publisher) else {
                 continue;
             };
             let offer = Offer {
@@ -138,14 +169,15 @@ impl Broker {
                 is_urgent,
                 written: written.as_ref(),
             };
-            are_refused |= self.offer_all(worker, &target.subscriber, plan.messages(), &offer);
+            let messages = messages().map(Cow::Borrowed);
+            are_refused |= self.offer_all(worker, &target.subscriber, messages, &offer);
         }
         if let Some(written) = written {
             written.end(&mut worker.buffers);
         }
         for (place, group) in route.groups.iter().enumerate() {
             let is_kept = keepers.has_group(route, place);
-            for message in plan.messages() {
+            for message in messages() {
                 self.give_to_group(worker, message, group, is_kept);
             }
         }
@@ -173,7 +205,7 @@ impl Broker {
                     is_urgent: false,
                     written: None,
                 };
-                let messages = std::iter::once(message);
+                let messages = std::iter::once(Cow::Borrowed(message));
                 let is_refused = self.offer_all(worker, &target.subscriber, messages, &offer);
                 are_refused |= is_refused << place;
             }
@@ -223,7 +255,7 @@ impl Broker {
             is_urgent: false,
             written: None,
         };
-        let delivery = offer.delivery(message);
+        let delivery = offer.delivery(Message::clone(message));
         let settings = &self.settings().session.queue;
         let given = given(session.number(), &delivery);
         if planned.is_some() {
@@ -302,7 +334,7 @@ impl Broker {
         &self,
         worker: &mut Worker,
         session: &SessionRef,
-        messages: impl Iterator<Item = &'m Message>,
+        messages: impl Iterator<Item = Cow<'m, Message>>,
         offer: &Offer<'_>,
     ) -> u64 {
         let (mut bit, mut are_refused) = (1, 0);
@@ -346,17 +378,18 @@ impl Broker {
                 written: None,
             };
             if is_kept {
-                self.note_given(member.number(), &offer.delivery(message));
+                let delivery = offer.delivery(Message::clone(message));
+                self.note_given(member.number(), &delivery);
             } else if member.keeps(offer.qos(message), &self.settings().session.queue) {
                 // It was meant for nobody whom the store keeps, and was not written.
                 let record = Record::Publish(message_record(message, false, &[]));
-                let delivery = offer.delivery(message);
+                let delivery = offer.delivery(Message::clone(message));
                 self.note(&[record, given(member.number(), &delivery)]);
                 is_kept = true;
                 offer.is_kept = true;
             }
             let mut has_ended = false;
-            let messages = std::iter::once(message);
+            let messages = std::iter::once(Cow::Borrowed(message));
             let wakes = member.offer(self, messages, &offer, worker, |offered| {
                 has_ended = offered == Offered::Ended;
             });

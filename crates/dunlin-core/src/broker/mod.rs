@@ -163,7 +163,12 @@ impl Broker {
 
     /// A number above that of every publish planned so far.
     pub(crate) fn next_sequence(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::AcqRel) + 1
+        self.next_sequences(1)
+    }
+
+    /// The first of so many numbers above that of every publish planned so far.
+    pub(crate) fn next_sequences(&self, count: u64) -> u64 {
+        self.sequence.fetch_add(count, Ordering::AcqRel) + 1
     }
 
     /// The number of the last publish planned.

@@ -199,7 +199,7 @@ impl Broker {
     ) -> Result<(), PublishRequest> {
         let (first, message) = (&plan.message, &request.message);
         let joins = request.exchange.is_none()
-            && self.has_room(plan)
+            && self.room(plan) > 0
             && !message.retain()
             && first.qos() == message.qos()
             && first.publisher() == message.publisher()
@@ -207,38 +207,33 @@ impl Broker {
         if !joins {
             return Err(request);
         }
-        self.add(worker, plan, request.message, request.acknowledgement);
+        plan.add(worker, request.message, request.acknowledgement);
+        self.number(plan, 1);
         Ok(())
     }
 
-    /// Whether a message that is like that of a plan can be added to it.
+    /// How many messages that are like that of a plan can be added to it.
     #[inline]
-    pub(crate) fn has_room(&self, plan: &PublishPlan) -> bool {
+    pub(crate) fn room(&self, plan: &PublishPlan) -> usize {
         // A session that gets it twice gets it as it came: from both ways before the next message.
         let is_one_way = plan.route.targets.is_empty() || plan.route.groups.is_empty();
-        is_one_way
-            && plan.may_be_joined()
-            && Joined::messages(&plan.joined).len() + 1 < TOGETHER_MAX
-            && plan.generation == self.routes_generation()
+        let holds = plan.generation == self.routes_generation();
+        match is_one_way && holds && plan.may_be_joined() {
+            true => TOGETHER_MAX - 1 - Joined::messages(&plan.joined).len(),
+            false => 0,
+        }
     }
 
-    /// Adds a message that is like that of a plan to it, which has room.
+    /// Numbers so many messages that were added last.
     #[inline]
-    pub(crate) fn add(
-        &self,
-        worker: &mut Worker,
-        plan: &mut PublishPlan,
-        message: Message,
-        acknowledgement: Acknowledgement,
-    ) {
-        let spare = || worker.joined.take().unwrap_or_default();
-        let joined = plan.joined.get_or_insert_with(spare);
-        joined.messages.push(message.numbered(self.next_sequence()));
-        joined.acknowledgements.push(acknowledgement);
-        if let (Some(exchange), Acknowledgement::Pubrec(packet_id)) =
-            (&mut plan.exchange, acknowledgement)
-        {
-            exchange.join(packet_id);
+    pub(crate) fn number(&self, plan: &mut PublishPlan, count: usize) {
+        let Some(joined) = &mut plan.joined else {
+            return;
+        };
+        let first = self.next_sequences(count as u64);
+        let old = joined.messages.len() - count;
+        for (sequence, message) in (first..).zip(joined.messages.iter_mut().skip(old)) {
+            message.number(sequence);
         }
     }
 
@@ -378,6 +373,26 @@ pub(super) fn is_kept_retained(message: &Message) -> bool {
 }
 
 impl PublishPlan {
+    /// Adds a message that is like its own; [`Broker::room`] says how many there may be, and
+    /// [`Broker::number`] numbers them.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        worker: &mut Worker,
+        message: Message,
+        acknowledgement: Acknowledgement,
+    ) {
+        let spare = || worker.joined.take().unwrap_or_default();
+        let joined = self.joined.get_or_insert_with(spare);
+        joined.messages.push(message);
+        joined.acknowledgements.push(acknowledgement);
+        if let (Some(exchange), Acknowledgement::Pubrec(packet_id)) =
+            (&mut self.exchange, acknowledgement)
+        {
+            exchange.join(packet_id);
+        }
+    }
+
     /// Whether others can join it: [`Broker::join`].
     pub fn may_be_joined(&self) -> bool {
         let exchange = self.exchange.as_ref();

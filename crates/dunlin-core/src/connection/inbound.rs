@@ -257,8 +257,9 @@ impl Connection {
             true => session.lock_for(self.id),
             false => None,
         };
+        let count_max = count_max.min(broker.room(plan));
         let (mut length, mut count) = (0, 0);
-        while count < count_max && broker.has_room(plan) {
+        while count < count_max {
             let rest = bytes.get(length..).unwrap_or_default();
             if rest.first() != Some(&first_byte) {
                 break;
@@ -285,12 +286,13 @@ impl Connection {
                     }
                 }
             }
-            broker.add(context.worker, plan, message, acknowledgement);
+            plan.add(context.worker, message, acknowledgement);
             length += header.packet_len();
             count += 1;
         }
         drop(state);
         if count > 0 {
+            broker.number(plan, count);
             self.last_received = context.now;
             context.worker.stats.publish_received += count as u64;
         }

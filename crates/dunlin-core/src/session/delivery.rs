@@ -140,9 +140,8 @@ impl Offer<'_> {
     }
 
     /// A message as it is offered.
-    pub(crate) fn delivery(&self, message: &Message) -> Delivery {
+    pub(crate) fn delivery(&self, message: Message) -> Delivery {
         let retain = message.retain() && self.grant.retain_as_published;
-        let message = Message::clone(message);
         let delivery = Delivery::new(message, self.grant.qos, retain, &self.grant.identifiers);
         Delivery {
             group: self.group.cloned(),
@@ -170,7 +169,10 @@ impl Offer<'_> {
         let identified = packet_id.map(|packet_id| (packet_id, false));
         match plain(message, flags, identified, version).filter(|_| is_plain) {
             Some(plain) => plain.encode(version, out),
-            None => self.delivery(message).write(version, identified, out),
+            None => {
+                let delivery = self.delivery(Message::clone(message));
+                delivery.write(version, identified, out)
+            }
         }
     }
 }

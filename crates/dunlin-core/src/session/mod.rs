@@ -11,6 +11,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod table;
 pub(crate) mod will;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -220,7 +221,7 @@ impl Session {
     pub(crate) fn offer<'m>(
         &self,
         broker: &Broker,
-        messages: impl Iterator<Item = &'m Message>,
+        messages: impl Iterator<Item = Cow<'m, Message>>,
         offer: &Offer<'_>,
         worker: &mut Worker,
         mut tell: impl FnMut(Offered),
@@ -241,19 +242,23 @@ impl Session {
             return state.wakes();
         }
         let mut is_given = false;
-        for message in messages {
+        for mut message in messages {
             if let Some(open) = version {
                 let terms = (open, window);
-                if state.write_at_once(message, offer, terms, &mut worker.buffers) {
-                    worker.stats.publish_sent += 1;
-                    is_given = true;
-                    tell(Offered::Queued(Enqueued::Kept));
-                    continue;
+                match state.write_at_once(message, offer, terms, &mut worker.buffers) {
+                    Ok(()) => {
+                        worker.stats.publish_sent += 1;
+                        is_given = true;
+                        tell(Offered::Queued(Enqueued::Kept));
+                        continue;
+                    }
+                    Err(back) => message = back,
                 }
                 // Those behind it come after it.
                 version = None;
             }
-            let offered = self.offer_one(broker, &mut state, offer.delivery(message), worker);
+            let delivery = offer.delivery(message.into_owned());
+            let offered = self.offer_one(broker, &mut state, delivery, worker);
             is_given |= matches!(offered, Offered::Queued(_));
             tell(offered);
         }

@@ -1,6 +1,7 @@
 //! What is written for the connection of a session as soon as it comes, so that it need not wait as a
 //! message.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use dunlin_codec::{ProtocolVersion, QoS};
@@ -158,35 +159,37 @@ impl SessionState {
         self.ready.version.filter(|_| is_open)
     }
 
-    /// Writes a message for the present connection in this version; false if it needs more than that, or
-    /// there is no room. `window` is how many the client takes unacknowledged.
+    /// Writes a message for the present connection in this version; gives it back if it needs more than
+    /// that, or there is no room. `window` is how many the client takes unacknowledged.
     #[inline]
-    pub(crate) fn write_at_once(
+    pub(crate) fn write_at_once<'m>(
         &mut self,
-        message: &Message,
+        message: Cow<'m, Message>,
         offer: &Offer<'_>,
         (version, window): (ProtocolVersion, u16),
         buffers: &mut Buffers,
-    ) -> bool {
-        let qos = offer.qos(message);
+    ) -> Result<(), Cow<'m, Message>> {
+        let qos = offer.qos(&message);
         let waits_for_record = offer.is_kept && qos != QoS::AtLeastOnce;
         let has_room = self.ready.bytes.len() < self.ready.room as usize
             && (qos == QoS::AtMostOnce || self.in_flight.len() < usize::from(window));
         if waits_for_record || !has_room || message.is_rare() {
-            return false;
+            return Err(message);
         }
         self.ready.begin(&self.in_flight, buffers);
-        let packet_id = match qos {
-            QoS::AtMostOnce => None,
+        let out = &mut self.ready.bytes;
+        // What cannot be written cannot be sent.
+        let _ = match qos {
+            QoS::AtMostOnce => offer.write(&message, version, None, out),
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
-                let Some(sent) = self.in_flight.push(offer.delivery(message)) else {
-                    return false;
-                };
-                Some(sent.packet_id())
+                let delivery = offer.delivery(message.into_owned());
+                let sent = self.in_flight.push(delivery);
+                let sent = sent.expect("fewer are in flight than there are packet identifiers");
+                let packet_id = Some(sent.packet_id());
+                let delivery = sent.delivery().expect("it is published, and no more");
+                offer.write(&delivery.message, version, packet_id, out)
             }
         };
-        // What cannot be written cannot be sent.
-        let _ = offer.write(message, version, packet_id, &mut self.ready.bytes);
-        true
+        Ok(())
     }
 }
