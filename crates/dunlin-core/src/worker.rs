@@ -23,6 +23,10 @@ const ROUTES_MAX: usize = 16_384;
 /// Topics that a worker remembers to have seen once; a power of two.
 const SEEN_MAX: usize = 4096;
 
+/// Receivers of one topic up to which those of the next are looked up ahead: of more it is not the look-up
+/// that takes long, and it may have been for nothing.
+const AHEAD_TARGETS_MAX: usize = 64;
+
 /// The scratch state of one thread. Nothing in it outlives the process or is seen by others.
 pub struct Worker {
     /// By the bytes of their topic, which a message has without looking at them again.
@@ -33,7 +37,7 @@ pub struct Worker {
     /// Routes of the messages that come next.
     ahead: RoutesAhead,
     search: Search<SessionRef>,
-    /// Whether the topic of the last message was not remembered.
+    /// Whether the topic of the last message was not remembered, and few get it.
     is_new: bool,
     /// Parts of the hashes of topics that were not remembered when they came last: one that does not
     /// come again soon is not worth it.
@@ -210,7 +214,6 @@ impl Worker {
             self.is_new = false;
             return Arc::clone(route);
         }
-        self.is_new = true;
         let mut routes = broker.routes(&[message.topic()], &mut self.search);
         let route = Arc::new(routes.next().expect("each topic has a route"));
         drop(routes);
@@ -224,6 +227,7 @@ impl Worker {
             self.routes.clear();
             self.last = LastRoute::default();
             self.ahead.clear();
+            self.is_new = false;
             self.routes_generation = generation;
         }
     }
@@ -231,6 +235,7 @@ impl Worker {
     /// Remembers a route if its topic comes again and again.
     fn remember(&mut self, topic: &[u8], route: Arc<Route<SessionRef>>) -> Arc<Route<SessionRef>> {
         self.last.set(topic, &route);
+        self.is_new = route.targets.len() <= AHEAD_TARGETS_MAX;
         if !self.comes_again(topic) {
             return route;
         }

@@ -18,6 +18,9 @@ use super::text::Text;
 /// The number of the node that stands for no level; as a child's number: there is none.
 const ROOT: u32 = 0;
 
+/// Nodes that there is room for from one look-up to the next. Few topics reach so many at once.
+const STEPS_KEPT: usize = 256;
+
 /// All filters with wildcards.
 pub(super) struct Tree<S> {
     nodes: Slots<Node<S>>,
@@ -143,6 +146,8 @@ impl<S: Subscriber> Tree<S> {
                     .extend(self.follow(text.as_str().as_bytes(), &next));
             }
         }
+        steps.reached.shrink_to(STEPS_KEPT);
+        steps.next.shrink_to(STEPS_KEPT);
     }
 
     /// Looks at a node that a topic has reached, and for the nodes where it may go on.

@@ -114,8 +114,12 @@ proptest! {
             router.subscribe(filter(text), &Client::new(*key), grant.clone());
             model.insert((*key, text.clone()), grant.clone());
         }
-        for name in &names {
-            let route = router.route(topic(name));
+        // Together, as well as each by itself.
+        let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
+        let mut search = Search::default();
+        let together = router.routes(&topics, &mut search);
+        let alone = names.iter().map(|name| router.route(topic(name)));
+        for (name, route) in names.iter().zip(together).chain(names.iter().zip(alone)) {
             let expected: Vec<u64> = (0..12)
                 .filter(|key| model.keys().any(|(other, text)| {
                     other == key && filter(text).matches(topic(name))
