@@ -137,3 +137,22 @@ fn what_there_is_most_of_is_small() {
     assert_eq!(FILTER_BYTES, 64);
     assert!(size_of::<Target<Client>>() <= 40 + size_of::<Client>());
 }
+
+// Among so many some have the same half of a hash, by which they are found.
+#[test]
+fn filters_are_told_apart_whatever_their_hashes_are() {
+    let mut router = router();
+    let names = || (0..200_000_u64).map(|key| (key, format!("name{key}"), format!("name{key}/x")));
+    for (key, one, _) in names() {
+        let client = Client::new(key);
+        router.subscribe(filter(&one), &client, grant(QoS::AtMostOnce));
+        router.subscribe(filter(&format!("{one}/+")), &client, grant(QoS::AtMostOnce));
+    }
+    let mut search = Search::default();
+    for (key, one, below) in names() {
+        for route in router.routes(&[topic(&one), topic(&below)], &mut search) {
+            let keys: Vec<_> = route.targets.iter().map(|it| it.subscriber.key()).collect();
+            assert_eq!(keys, [key]);
+        }
+    }
+}
