@@ -136,23 +136,22 @@ impl Broker {
         let is_urgent = route.targets.len() * message.size() <= WRITTEN_AT_ONCE_BYTES_MAX;
         let are_many = route.targets.len() >= MANY;
         let publisher = message.publisher().0;
+        let offer = |place, grant| Offer {
+            grant,
+            group: None,
+            is_kept: keepers.has_target(place),
+            is_urgent,
+            written: None,
+        };
         if let ([target], []) = (&*route.targets, &*route.groups) {
-            // Nobody else needs them.
             let Some(grant) = target.delivered_from(publisher) else {
                 return 0;
             };
-            let offer = Offer {
-                grant,
-                group: None,
-                is_kept: keepers.has_target(0),
-                is_urgent,
-                written: None,
-            };
-            let joined = joined
-                .iter_mut()
-                .flat_map(|joined| joined.messages.drain(..));
+            // Nobody else needs them.
+            let joined = joined.iter_mut();
+            let joined = joined.flat_map(|joined| joined.messages.drain(..));
             let messages = std::iter::once(message).chain(joined).map(Cow::Owned);
-            return self.offer_all(worker, &target.subscriber, messages, &offer);
+            return self.offer_all(worker, &target.subscriber, messages, &offer(0, grant));
         }
         let joined = Joined::messages(joined);
         let messages = || std::iter::once(&message).chain(joined);
@@ -163,11 +162,8 @@ impl Broker {
                 continue;
             };
             let offer = Offer {
-                grant,
-                group: None,
-                is_kept: keepers.has_target(place),
-                is_urgent,
                 written: written.as_ref(),
+                ..offer(place, grant)
             };
             let messages = messages().map(Cow::Borrowed);
             are_refused |= self.offer_all(worker, &target.subscriber, messages, &offer);

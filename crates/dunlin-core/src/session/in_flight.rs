@@ -67,16 +67,7 @@ impl InFlightList {
     /// Notes that a message is sent now, with a packet identifier that no other message in flight
     /// has [MQTT-2.2.1-3]; `None` if all are taken.
     pub(crate) fn push(&mut self, delivery: Delivery) -> Option<&mut InFlight> {
-        let oldest = self.entries.front().map(|entry| entry.sequence);
-        if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
-            // The oldest blocks its identifier only; those after it may be free again.
-            if self.entries.len() >= usize::from(u16::MAX) {
-                return None;
-            }
-            while self.is_taken(packet_id(self.next)) {
-                self.next += 1;
-            }
-        }
+        self.next_packet_id()?;
         let sequence = self.next;
         self.next += 1;
         let progress = Progress::Published(delivery);
@@ -87,6 +78,22 @@ impl InFlightList {
             is_unsent: false,
         });
         self.entries.back_mut()
+    }
+
+    /// The packet identifier of the next that is sent; `None` if all are taken.
+    #[inline]
+    pub(crate) fn next_packet_id(&mut self) -> Option<PacketIdentifier> {
+        let oldest = self.entries.front().map(|entry| entry.sequence);
+        if oldest.is_some_and(|oldest| self.next - oldest >= CYCLE) {
+            // The oldest blocks its identifier only; those after it may be free again.
+            if self.entries.len() >= usize::from(u16::MAX) {
+                return None;
+            }
+            while self.is_taken(packet_id(self.next)) {
+                self.next += 1;
+            }
+        }
+        Some(packet_id(self.next))
     }
 
     /// The number of the next that is sent, or a later one.

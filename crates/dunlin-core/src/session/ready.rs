@@ -176,20 +176,19 @@ impl SessionState {
         if waits_for_record || !has_room || message.is_rare() {
             return Err(message);
         }
-        self.ready.begin(&self.in_flight, buffers);
-        let out = &mut self.ready.bytes;
-        // What cannot be written cannot be sent.
-        let _ = match qos {
-            QoS::AtMostOnce => offer.write(&message, version, None, out),
-            QoS::AtLeastOnce | QoS::ExactlyOnce => {
-                let delivery = offer.delivery(message.into_owned());
-                let sent = self.in_flight.push(delivery);
-                let sent = sent.expect("fewer are in flight than there are packet identifiers");
-                let packet_id = Some(sent.packet_id());
-                let delivery = sent.delivery().expect("it is published, and no more");
-                offer.write(&delivery.message, version, packet_id, out)
-            }
+        let packet_id = match qos {
+            QoS::AtMostOnce => None,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => match self.in_flight.next_packet_id() {
+                None => return Err(message),
+                free => free,
+            },
         };
+        self.ready.begin(&self.in_flight, buffers);
+        // What cannot be written cannot be sent.
+        let _ = offer.write(&message, version, packet_id, &mut self.ready.bytes);
+        if packet_id.is_some() {
+            self.in_flight.push(offer.delivery(message.into_owned()));
+        }
         Ok(())
     }
 }

@@ -77,8 +77,8 @@ scripts! {
         too_many_sessions user_name_and_password
     }
     delivery {
-        at_least_once dup_is_per_hop every_match exactly_once identifiers in_flight_max many_topics_at_once
-        in_flight_of_3x in_order maximum_packet_size message_expiry
+        at_least_once dup_is_per_hop every_match exactly_once identifiers in_flight_max
+        in_flight_of_3x in_order many_topics_at_once maximum_packet_size message_expiry
         message_expiry_behind_a_full_window negative_acknowledgements no_expiry_once_sent
         no_resend_timer no_topic_aliases not_sent_again_while_connected order_of_repeats
         properties properties_between_versions pubrels_in_order qos_0_behind_a_full_window qos_1
